@@ -1,0 +1,1 @@
+"""Who is outside: one folder per system, its stand-in beside it."""

@@ -1,0 +1,1 @@
+"""Kafka: producer, reader, compacted reference, topic administration, and a real broker for one machine."""

@@ -1,0 +1,1 @@
+"""The person stage: everything about one person is decided in one partition."""

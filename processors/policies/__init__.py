@@ -1,0 +1,1 @@
+"""Law, carriers, Twilio codes and prices as data: every row names its source and its date."""

@@ -1,0 +1,1 @@
+"""The sender stage: the only place that asks Twilio to send."""

@@ -1,0 +1,204 @@
+"""Avro in the Confluent wire format: a zero byte, the schema's id in four big-endian bytes, the body.
+
+Source of the format: https://docs.confluent.io/platform/current/schema-registry/fundamentals/serdes-develop/#wire-format
+
+Where a Schema Registry is configured its ids are used; where none is, the ids of the committed ``ids.json``. Nothing
+else changes between the two.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import struct
+import types
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from enum import StrEnum
+from functools import cache
+from importlib.resources import files
+from operator import attrgetter
+from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+
+import fastavro
+
+from schemas import records, state
+from schemas.errors import DecodeError, EncodeError
+from schemas.topics import Topic
+
+R = TypeVar("R")
+Schema = Any
+MAGIC = b"\x00"
+_HEADER = struct.Struct(">bI")
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """One Kafka record as bytes, ready to be published."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AvroFile:
+    """One file of ``avro/``: ``name`` is the record's, ``version`` counts from 1, ``id`` is its committed wire id."""
+
+    name: str
+    version: int
+    id: int
+    text: str
+
+
+@cache
+def avro_files() -> tuple[AvroFile, ...]:
+    """Every schema that ships, oldest version first."""
+    ids: dict[str, int] = json.loads(files("schemas").joinpath("ids.json").read_text("utf-8"))
+    found = []
+    for stem, schema_id in ids.items():
+        text = files("schemas").joinpath("avro", f"{stem}.avsc").read_text("utf-8")
+        found.append(AvroFile(json.loads(text)["name"], int(stem.rpartition(".v")[2]), schema_id, text))
+    return tuple(sorted(found, key=lambda file: (file.name, file.version)))
+
+
+@cache
+def latest_schemas() -> Mapping[str, Schema]:
+    """Record name → the parsed schema this release writes and reads."""
+    return {file.name: fastavro.parse_schema(json.loads(file.text)) for file in avro_files()}
+
+
+class Codec:
+    """Turns records and states into bytes and back.
+
+    ``ids`` says under which id each record is written, ``writers`` which schema an id read from the wire names;
+    ``find_writer`` is asked for ids not among them (a Schema Registry), and answers None for an unknown one.
+    """
+
+    def __init__(
+        self,
+        ids: Mapping[str, int] | None = None,
+        find_writer: Callable[[int], Schema | None] = lambda _: None,
+    ) -> None:
+        committed = {file.name: file.id for file in avro_files()}
+        self._ids = {**committed, **(ids or {})}
+        self._writers = {file.id: fastavro.parse_schema(json.loads(file.text)) for file in avro_files()}
+        for name, schema_id in (ids or {}).items():
+            self._writers[schema_id] = latest_schemas()[name]
+        self._find_writer = find_writer
+
+    def encode(self, record: records.Record | state.State) -> bytes:
+        """The record's bytes. Raises EncodeError, naming the field, if a value does not fit its schema."""
+        name = type(record).__name__
+        out = io.BytesIO()
+        out.write(_HEADER.pack(0, self._ids[name]))
+        try:
+            fastavro.schemaless_writer(out, latest_schemas()[name], _as_dict(record))
+        except (TypeError, ValueError, AttributeError, KeyError, OverflowError) as error:
+            raise EncodeError(f"{name}: {error}") from error
+        return out.getvalue()
+
+    def wire(self, topic: Topic, key: str, record: records.Record) -> Wire:
+        """The record as it goes on ``topic`` under ``key``."""
+        return Wire(topic.name, key.encode(), self.encode(record))
+
+    def decode(self, expected: type[R], data: bytes | None) -> R:
+        """The record these bytes are. Raises DecodeError and nothing else."""
+        if not data:
+            raise DecodeError("empty", "the record has no value")
+        if len(data) < _HEADER.size or data[:1] != MAGIC:
+            raise DecodeError("not_avro", f"starts with {data[:5].hex()}, not 00 and a 4-byte schema id")
+        writer = self._writer(_HEADER.unpack_from(data)[1], expected)
+        body = io.BytesIO(data)
+        body.seek(_HEADER.size)
+        try:
+            values = fastavro.schemaless_reader(body, writer, latest_schemas()[expected.__name__])
+            record = _from_dict(expected, values)
+        except Exception as error:
+            # fastavro raises whatever the broken bytes provoke: struct.error, EOFError, UnicodeDecodeError, ...
+            raise DecodeError("undecodable", f"{expected.__name__}: {error!r}") from error
+        if body.tell() != len(data):
+            raise DecodeError("trailing_bytes", f"{len(data) - body.tell()} bytes after {expected.__name__}")
+        return record
+
+    def _writer(self, schema_id: int, expected: type[Any]) -> Schema:
+        writer = self._writers.get(schema_id)
+        if writer is None:
+            writer = self._find_writer(schema_id)
+            if writer is None:
+                raise DecodeError("unknown_schema_id", f"id {schema_id} is neither in ids.json nor registered")
+            self._writers[schema_id] = writer
+        if writer["name"].rpartition(".")[2] != expected.__name__:
+            raise DecodeError("wrong_record", f"id {schema_id} is {writer['name']}, not {expected.__name__}")
+        return writer
+
+
+@cache
+def _field_names(kind: Any) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind))
+
+
+@cache
+def _getter(kind: Any) -> Callable[[Any], tuple[Any, ...]]:
+    return attrgetter(*_field_names(kind))
+
+
+def _as_dict(record: Any) -> dict[str, Any]:
+    kind: Any = type(record)
+    values = dict(zip(_field_names(kind), _getter(kind)(record), strict=True))
+    for name in _nested(kind):
+        values[name] = _plain(values[name])
+    return values
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_as_dict(item) for item in value]
+    return None if value is None else _as_dict(value)
+
+
+def _from_dict(kind: type[R], values: dict[str, Any]) -> R:
+    for name, convert in _converters(cast(Any, kind)).items():
+        if values[name] is not None:
+            values[name] = convert(values[name])
+    return kind(**values)
+
+
+@cache
+def _nested(kind: Any) -> tuple[str, ...]:
+    hints = get_type_hints(kind)
+    return tuple(name for name in _field_names(kind) if is_dataclass(_inner(hints[name])))
+
+
+@cache
+def _converters(kind: Any) -> Mapping[str, Callable[[Any], Any]]:
+    """Field → what turns fastavro's plain value into the annotated type, for the fields that need it."""
+    hints = get_type_hints(kind)
+    found: dict[str, Callable[[Any], Any]] = {}
+    for name in _field_names(kind):
+        inner = _inner(hints[name])
+        if is_dataclass(inner):
+            found[name] = _builder(inner, many=_is_list(hints[name]))
+        elif isinstance(inner, type) and issubclass(inner, StrEnum):
+            found[name] = inner
+    return found
+
+
+def _builder(inner: Any, *, many: bool) -> Callable[[Any], Any]:
+    if many:
+        return lambda items: [_from_dict(inner, item) for item in items]
+    return lambda values: _from_dict(inner, values)
+
+
+def _is_list(hint: Any) -> bool:
+    return get_origin(hint) is list
+
+
+def _inner(hint: Any) -> Any:
+    """``X`` of ``X``, ``X | None`` and ``list[X]``."""
+    if get_origin(hint) in (Union, types.UnionType):
+        return next(arg for arg in get_args(hint) if arg is not type(None))
+    if _is_list(hint):
+        return get_args(hint)[0]
+    return hint

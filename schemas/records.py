@@ -1,0 +1,328 @@
+"""One frozen dataclass per Avro file of ``avro/``: the same names, the same order, the same meaning.
+
+Times are aware UTC datetimes with millisecond precision on the wire, amounts are `Decimal` and stand beside their
+currency. What a field means is written once, as its ``doc`` in the Avro file; a test keeps both sides equal.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+
+
+class MessageClass(StrEnum):
+    """What a message is for; it decides lane, deadline and what happens when an outcome stays unknown."""
+
+    OTP = "otp"
+    TRANSACTIONAL = "transactional"
+    MARKETING = "marketing"
+    CONVERSATION = "conversation"
+
+
+class Lane(StrEnum):
+    """Which dispatch topic an attempt takes: urgent before normal before bulk."""
+
+    URGENT = "urgent"
+    NORMAL = "normal"
+    BULK = "bulk"
+
+
+class Action(StrEnum):
+    """What the sender stage is asked to do."""
+
+    SEND = "send"
+    LOOK_UP = "look_up"
+
+
+class Outcome(StrEnum):
+    """What is known of one attempt. The order of certainty is in ``processors.core.settlement``."""
+
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    NOT_SENT = "not_sent"
+    UNKNOWN = "unknown"
+    ABSENT = "absent"
+
+
+class ConsentState(StrEnum):
+    """What a consent change says."""
+
+    OPTED_OUT = "opted_out"
+    OPTED_IN = "opted_in"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendRequest:
+    """An upstream service wants one message sent to one person."""
+
+    message_id: str
+    to: str
+    tenant: str = "default"
+    campaign: str | None = None
+    program: str | None = None
+    message_class: MessageClass = MessageClass.TRANSACTIONAL
+    sender: str | None = None
+    messaging_service: str | None = None
+    sender_pool: str | None = None
+    body: str | None = None
+    content_sid: str | None = None
+    content_variables: dict[str, str] = field(default_factory=dict)
+    media_urls: list[str] = field(default_factory=list)
+    shorten_urls: bool = False
+    smart_encoding: bool = False
+    validity_s: int | None = None
+    deadline: datetime | None = None
+    send_at: datetime | None = None
+    time_zone: str | None = None
+    tags: dict[str, str] = field(default_factory=dict)
+    resend_if_unknown: bool = False
+    replay_id: str | None = None
+    requested_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsentChange:
+    """A person, or someone on their behalf, changed what they agree to."""
+
+    change_id: str
+    person: str
+    state: ConsentState
+    scope: str = "all"
+    channel: str = "api"
+    evidence: str | None = None
+    occurred_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InboundMessage:
+    """A person texted one of our numbers."""
+
+    message_sid: str
+    person: str
+    to: str
+    messaging_service: str | None = None
+    body: str = ""
+    media_urls: list[str] = field(default_factory=list)
+    opt_out_type: str | None = None
+    fields: dict[str, str] = field(default_factory=dict)
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TwilioCallback:
+    """Twilio says how one of our messages fares."""
+
+    message_sid: str
+    status: str
+    person: str
+    attempt_id: str | None = None
+    sender_number: str | None = None
+    messaging_service: str | None = None
+    error_code: int | None = None
+    idempotency_token: str | None = None
+    fields: dict[str, str] = field(default_factory=dict)
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dispatch:
+    """Command to the sender stage: make attempt n of one message at most once, or look for it in Twilio's list."""
+
+    attempt_id: str
+    message_id: str
+    attempt: int
+    action: Action = Action.SEND
+    lane: Lane
+    sender: str
+    person: str
+    tenant: str
+    campaign: str | None = None
+    program: str | None = None
+    body: str | None = None
+    content_sid: str | None = None
+    content_variables: dict[str, str] = field(default_factory=dict)
+    media_urls: list[str] = field(default_factory=list)
+    shorten_urls: bool = False
+    smart_encoding: bool = False
+    validity_s: int | None = None
+    segments: int
+    deadline: datetime
+    issued_at: datetime
+    not_before: datetime | None = None
+    called_after: datetime | None = None
+    called_before: datetime | None = None
+    claimed_sids: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptResult:
+    """Answer of the sender stage to one dispatch."""
+
+    attempt_id: str
+    message_id: str
+    attempt: int
+    action: Action = Action.SEND
+    person: str
+    sender: str
+    outcome: Outcome
+    reason: str | None = None
+    sid: str | None = None
+    status: str | None = None
+    code: int | None = None
+    detail: str | None = None
+    retry_after_ms: int | None = None
+    intent_until: datetime | None = None
+    called_at: datetime | None = None
+    answered_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryEntry:
+    """One message as Twilio's own list shows it: status, price and segments that no callback carries."""
+
+    message_sid: str
+    person: str
+    sender_number: str | None = None
+    messaging_service: str | None = None
+    status: str
+    error_code: int | None = None
+    segments: int | None = None
+    price: Decimal | None = None
+    currency: str | None = None
+    date_created: datetime | None = None
+    read_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    """Twilio accepted a message."""
+
+    event_id: str
+    message_id: str
+    attempt: int
+    sid: str
+    person: str
+    country: str
+    sender: str
+    number_type: str
+    tenant: str
+    campaign: str | None = None
+    program: str | None = None
+    message_class: MessageClass
+    encoding: str
+    segments: int
+    estimated_cost: Decimal
+    currency: str
+    tags: dict[str, str] = field(default_factory=dict)
+    requested_at: datetime
+    called_at: datetime | None = None
+    occurred_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusChanged:
+    """A message moved on: waiting here for a named reason, or a status of Twilio's."""
+
+    event_id: str
+    message_id: str
+    attempt: int
+    sid: str | None = None
+    person: str
+    sender: str | None = None
+    tenant: str
+    campaign: str | None = None
+    status: str
+    final: bool
+    reason: str | None = None
+    error_code: int | None = None
+    until: datetime | None = None
+    occurred_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """A message ended without delivery: refused by a rule, by Twilio or by a carrier, expired, or left unknown."""
+
+    event_id: str
+    message_id: str
+    attempt: int
+    sid: str | None = None
+    person: str
+    country: str | None = None
+    sender: str | None = None
+    tenant: str
+    campaign: str | None = None
+    program: str | None = None
+    message_class: MessageClass
+    reason: str
+    detail: str
+    error_code: int | None = None
+    suppressed: bool
+    replayable: bool
+    request: bytes
+    requested_at: datetime
+    occurred_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Price:
+    """What Twilio billed for a message; a later record of the same message replaces an earlier one."""
+
+    event_id: str
+    message_id: str
+    attempt: int
+    sid: str
+    person: str
+    sender: str | None = None
+    tenant: str
+    campaign: str | None = None
+    country: str | None = None
+    segments: int | None = None
+    price: Decimal
+    currency: str
+    occurred_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revocation:
+    """What every sender worker must know before a call: may this person be texted in this scope."""
+
+    person: str
+    scope: str
+    revoked: bool
+    source_id: str
+    occurred_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadLetter:
+    """A record that could not be handled, whole, with where it came from and why."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None = None
+    value: bytes | None = None
+    reason: str
+    detail: str
+    stage: str
+    occurred_at: datetime
+
+
+Record = (
+    SendRequest
+    | ConsentChange
+    | InboundMessage
+    | TwilioCallback
+    | Dispatch
+    | AttemptResult
+    | HistoryEntry
+    | Sent
+    | StatusChanged
+    | Failed
+    | Price
+    | Revocation
+    | DeadLetter
+)
