@@ -1,0 +1,64 @@
+"""What the person stage's core is given and what it answers: values only, the shell does the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from schemas.records import (
+    AttemptResult,
+    ConsentChange,
+    HistoryEntry,
+    InboundMessage,
+    Record,
+    SendRequest,
+    TwilioCallback,
+)
+from schemas.state import ConsentRecord, MessageState
+from schemas.topics import Topic
+
+
+@dataclass(frozen=True, slots=True)
+class Wake:
+    """The schedule's own input: the time a message was waiting for has come."""
+
+    person: str
+    message_id: str
+
+
+PersonInput = SendRequest | ConsentChange | InboundMessage | TwilioCallback | AttemptResult | HistoryEntry | Wake
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where an input was read; a wake-up comes from the topic ``""`` at offset -1."""
+
+    topic: str
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """One person as far as an input concerns them: consent, and the messages `messages_wanted` names."""
+
+    number: str
+    consent: ConsentRecord
+    messages: Mapping[str, MessageState] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One record to publish."""
+
+    topic: Topic
+    key: str
+    record: Record
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What to save (durably, first) and what to publish (then). Empty: nothing changes and nothing is said."""
+
+    consent: ConsentRecord | None = None
+    messages: tuple[MessageState, ...] = ()
+    records: tuple[Outgoing, ...] = ()
