@@ -261,7 +261,7 @@ class Failed:
     error_code: int | None = None
     suppressed: bool
     replayable: bool
-    request: bytes
+    request: SendRequest
     requested_at: datetime
     occurred_at: datetime
 

@@ -33,6 +33,7 @@ class AttemptState:
     reason: str | None = None
     called_at: datetime | None = None
     intent_until: datetime | None = None
+    settled_at: datetime | None = None
     look_ups: int = 0
 
 
@@ -73,6 +74,8 @@ class MessageState:
     failed_at: datetime | None = None
     price: Decimal | None = None
     price_currency: str | None = None
+    price_segments: int | None = None
+    priced_at: datetime | None = None
     replays: list[str] = field(default_factory=list)
     applied: dict[str, int] = field(default_factory=dict)
     updated_at: datetime
