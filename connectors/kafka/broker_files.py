@@ -1,0 +1,186 @@
+"""What an embedded broker keeps in its data directory: its ports, its settings, its formatted log directory."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import secrets
+import socket
+import subprocess
+import time
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+from connectors.kafka.errors import KafkaStartError
+
+HOST = "127.0.0.1"
+JVM_OPTIONS = (
+    "-Xmx512m",
+    "-Xms64m",
+    "-XX:+UseSerialGC",
+    "-XX:TieredStopAtLevel=1",  # the client compiler alone: ready sooner, and one user is no load
+    "-Djava.net.preferIPv4Stack=true",
+    "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+    "-Dorg.slf4j.simpleLogger.showDateTime=true",
+    "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSS",
+)
+_SETTINGS = """\
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@{host}:{controller}
+controller.listener.names=CONTROLLER
+listeners=PLAINTEXT://{host}:{client},CONTROLLER://{host}:{controller}
+advertised.listeners=PLAINTEXT://{host}:{client}
+inter.broker.listener.name=PLAINTEXT
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+log.dirs={log_dir}
+auto.create.topics.enable=false
+group.initial.rebalance.delay.ms=0
+group.min.session.timeout.ms=1000
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=4
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=4
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+# After a crash the broker waits until its own old registration has expired: keep that short.
+broker.session.timeout.ms=2000
+broker.heartbeat.interval.ms=250
+num.network.threads=2
+num.io.threads=2
+log.segment.bytes=67108864
+log.index.size.max.bytes=262144
+log.cleaner.dedupe.buffer.size=16777216
+"""
+_PORTS_BELOW_EPHEMERAL = range(20_000, 32_768)
+_PORT_TRIES = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Where the broker listens on loopback."""
+
+    client: int
+    controller: int
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerFiles:
+    """The paths under one data directory."""
+
+    folder: Path
+
+    @property
+    def log_dir(self) -> Path:
+        return self.folder / "log"
+
+    @property
+    def settings(self) -> Path:
+        return self.folder / "server.properties"
+
+    @property
+    def ports(self) -> Path:
+        return self.folder / "ports.json"
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "kafka.log"
+
+    def tail(self, lines: int = 20) -> str:
+        """The last lines of the broker's own log."""
+        if not self.log.exists():
+            return ""
+        return "\n".join(self.log.read_text("utf-8", "replace").splitlines()[-lines:])
+
+
+def load_ports(files: BrokerFiles, wanted: int | None) -> Ports:
+    """The ports of the last start, chosen now if this is the first. ``wanted`` overrides the clients' port."""
+    if files.ports.exists():
+        ports = Ports(**json.loads(files.ports.read_text("utf-8")))
+    else:
+        ports = Ports(free_port(), free_port())
+    if wanted is not None:
+        ports = Ports(wanted, ports.controller)
+    _write_atomically(files.ports, json.dumps({"client": ports.client, "controller": ports.controller}))
+    return ports
+
+
+def free_port() -> int:
+    """A port nobody listens on, below the range the system hands to outgoing connections.
+
+    A port from that range could be taken by anyone's connection while the broker is down; even by a client of
+    ours that, trying to reach it, connects to itself.
+    """
+    for _ in range(_PORT_TRIES):
+        port = _PORTS_BELOW_EPHEMERAL.start + secrets.randbelow(len(_PORTS_BELOW_EPHEMERAL))
+        if is_free(port):
+            return port
+    raise KafkaStartError(f"no free port found between {_PORTS_BELOW_EPHEMERAL[0]} and {_PORTS_BELOW_EPHEMERAL[-1]}")
+
+
+def is_free(port: int) -> bool:
+    """Whether a server could listen on this loopback port now."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, os.name != "nt")
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+        return True
+
+
+def await_free_ports(ports: Ports, files: BrokerFiles, timeout: float) -> None:
+    """Wait for a predecessor to let go of the ports. Raises KafkaStartError if somebody keeps one."""
+    deadline = time.monotonic() + timeout
+    for port in (ports.client, ports.controller):
+        while not is_free(port):
+            if time.monotonic() > deadline:
+                raise KafkaStartError(
+                    f"port {port} is taken. Is another smsflow running on {files.folder}? "
+                    f"If not, delete {files.ports} and new ports are chosen."
+                )
+            time.sleep(0.1)
+
+
+def write_settings(files: BrokerFiles, ports: Ports) -> None:
+    """server.properties, written anew at every start: a new release may bring new settings."""
+    text = _SETTINGS.format(
+        host=HOST, client=ports.client, controller=ports.controller, log_dir=files.log_dir.as_posix()
+    )
+    _write_atomically(files.settings, text)
+
+
+def java_command(java: Path, jars: list[Path]) -> list[str]:
+    """The command up to the main class."""
+    return [str(java), *JVM_OPTIONS, "-cp", os.pathsep.join(map(str, jars))]
+
+
+def format_once(files: BrokerFiles, java: list[str]) -> str:
+    """Prepare an empty log directory; answers the cluster's id, which tells our broker from a foreign one."""
+    if not (files.log_dir / "meta.properties").exists():
+        command = [*java, "kafka.tools.StorageTool", "format", "-t", _new_cluster_id(), "-c", str(files.settings)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise KafkaStartError(f"could not format {files.log_dir}:\n{done.stdout}{done.stderr}")
+    return _cluster_id(files.log_dir / "meta.properties")
+
+
+def _cluster_id(meta: Path) -> str:
+    lines = meta.read_text("utf-8").splitlines()
+    return next(line.removeprefix("cluster.id=") for line in lines if line.startswith("cluster.id="))
+
+
+def _new_cluster_id() -> str:
+    """22 characters as Kafka's Uuid writes them; one that starts with a dash would look like an option."""
+    while (made := base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")).startswith("-"):
+        pass
+    return made
+
+
+def _write_atomically(path: Path, text: str) -> None:
+    new = path.with_suffix(".new")
+    new.write_text(text, "utf-8")
+    new.replace(path)
