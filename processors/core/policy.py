@@ -1,0 +1,125 @@
+"""What the rules look things up in: law, carriers, prices and this installation's senders, as frozen values.
+
+``processors.policies.load`` builds it from data files; nothing here reads or changes anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from hashlib import blake2b
+from typing import Literal
+
+from processors.core.cost import RateCard
+from processors.core.replies import Meaning
+from processors.core.retries import Codes, Schedule
+from schemas.records import Lane, MessageClass
+
+
+class UnknownSenderError(LookupError):
+    """A request names a sender or a pool that this installation doesn't have; the message lists those it has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who a text comes from. ``id`` is a number (E.164), a short code, an alphanumeric id or a Messaging Service SID.
+
+    ``number_type`` decides price and default rate; ``mps`` is this sender's own share, in segments per second, of what
+    its campaign may send.
+    """
+
+    id: str
+    kind: Literal["number", "service"]
+    number_type: str
+    mps: float
+    campaign: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SenderType:
+    """A row of limits: segments per second of a type (and tier) of sender to a destination, `ANY` for all others."""
+
+    type: str
+    tier: str
+    destination: str
+    mps: float
+    queue_hours: float
+
+
+@dataclass(frozen=True, slots=True)
+class ClassPolicy:
+    """How messages of one class are treated.
+
+    ``deadline``: how long after the request it is still wanted, unless the request says. ``on_unknown``: what becomes
+    of it when no evidence settles an unknown outcome: ``expire`` it, or ``park`` it for a person to decide.
+    ``resend_after_acceptance``: whether a delivery failure whose row allows it starts another attempt by itself.
+    """
+
+    lane: Lane
+    deadline: timedelta
+    on_unknown: Literal["expire", "park"]
+    resend_after_acceptance: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Waits that no message class changes.
+
+    ``message_window``: how long a message id is remembered, longer than any topic keeps a request. ``intent_life``: how
+    long a durable intent permits its call. ``look_ups``: when Twilio's list is asked about an unknown attempt, counted
+    from the end of the call; ``settle_by``: when its class's policy ends the wait. ``confirm_within``: after that a
+    confirmation of STOP is dropped, not sent.
+    """
+
+    message_window: timedelta
+    intent_life: timedelta
+    look_ups: tuple[timedelta, ...]
+    settle_by: timedelta
+    confirm_within: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Everything a decision may look up."""
+
+    codes: Codes
+    rates: RateCard
+    sender_types: tuple[SenderType, ...]
+    classes: Mapping[MessageClass, ClassPolicy]
+    keywords: Mapping[str, Meaning]
+    retries: Schedule
+    timing: Timing
+    senders: Mapping[str, Sender]
+    pools: Mapping[str, tuple[str, ...]]
+    default_pool: str
+
+    def sender(self, sender_id: str) -> Sender:
+        """The sender of that id. Raises `UnknownSenderError`."""
+        try:
+            return self.senders[sender_id]
+        except KeyError:
+            raise UnknownSenderError(f"sender {sender_id!r}: not one of {_listed(self.senders)}") from None
+
+    def sender_for(self, person: str, pool: str | None = None) -> Sender:
+        """The sender of a pool that always texts this person, the default pool's if none is named.
+
+        The same in every process, and when a pool grows by one sender only that sender's share of people moves
+        (rendezvous hashing). Raises `UnknownSenderError`.
+        """
+        name = self.default_pool if pool is None else pool
+        try:
+            members = self.pools[name]
+        except KeyError:
+            raise UnknownSenderError(f"sender pool {name!r}: not one of {_listed(self.pools)}") from None
+        if len(members) == 1:
+            return self.senders[members[0]]
+        return self.senders[max(members, key=lambda member: _weight(person, member))]
+
+
+def _weight(person: str, member: str) -> bytes:
+    return blake2b(f"{person} {member}".encode(), digest_size=8).digest()
+
+
+def _listed(names: Mapping[str, object]) -> str:
+    return ", ".join(sorted(names)) or "none, as no sender is configured"
