@@ -1,0 +1,168 @@
+"""What a create request must look like; everything here is decided from the form and the settings alone.
+
+Sources: https://www.twilio.com/docs/messaging/api/message-resource and the page of each code under
+https://www.twilio.com/docs/api/errors.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from urllib.parse import urlsplit
+
+from connectors.simulator.magic import magic_from, magic_to
+from connectors.simulator.refusals import Refusal
+from connectors.simulator.segments import count_segments, smart_encoded
+from connectors.simulator.settings import Account, Service, SimulatorSettings
+
+MAX_BODY = 1600
+MAX_CALLBACK_URL = 4000
+_E164 = re.compile(r"\+[1-9]\d{6,14}\Z")
+_NANP = re.compile(r"\+1[2-9]\d{2}[2-9]\d{6}\Z")
+_MAGIC = re.compile(r"\+1500555\d{4}\Z")
+_SHORT = re.compile(r"\d{3,8}\Z")
+_SENDER = re.compile(r"(\+[1-9]\d{6,14}|\d{3,8}|(?=.*[A-Za-z])[A-Za-z0-9 ]{1,11})\Z")
+
+Form = Mapping[str, Sequence[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A create request that may become a message."""
+
+    to: str
+    text: str
+    segments: int
+    media: int
+    sender: str | None
+    service: str | None
+    callback: str | None
+    validity_s: int
+    send_at: datetime | None
+
+
+def read(form: Form, account: Account, settings: SimulatorSettings, now: datetime) -> Draft | Refusal:
+    """The request as a draft, or the first objection to it."""
+    return (
+        _check_to(form)
+        or _check_sender(form, account, settings)
+        or _check_content(form)
+        or _check_callback(form)
+        or _check_validity(form)
+        or _check_schedule(form, settings, now)
+        or _draft(form)
+    )
+
+
+def _draft(form: Form) -> Draft:
+    body, service, send_at = one(form, "Body"), one(form, "MessagingServiceSid"), one(form, "SendAt")
+    text = smart_encoded(body) if one(form, "SmartEncoded").lower() == "true" else body
+    return Draft(
+        to=one(form, "To"),
+        text=body,
+        segments=count_segments(text),
+        media=len(form.get("MediaUrl", ())),
+        sender=one(form, "From") or None,
+        service=service or None,
+        callback=one(form, "StatusCallback") or None,
+        validity_s=int(one(form, "ValidityPeriod") or 36000),
+        send_at=_instant(send_at) if send_at and one(form, "ScheduleType") else None,
+    )
+
+
+def one(form: Form, name: str) -> str:
+    """The (first) value of a parameter, or an empty string."""
+    values = form.get(name, ())
+    return values[0] if values else ""
+
+
+def _check_to(form: Form) -> Refusal | None:
+    to = one(form, "To")
+    if not to:
+        return Refusal(21604)
+    if to == one(form, "From"):
+        return Refusal(21266, to)
+    if _SHORT.match(to):
+        return Refusal(21265, to)
+    return magic_to(to) or (None if is_number(to) else Refusal(21211, to))
+
+
+def is_number(text: str) -> bool:
+    """Whether a text could be a phone number in E.164."""
+    return bool(_MAGIC.match(text) or (_NANP if text.startswith("+1") else _E164).match(text))
+
+
+def _check_sender(form: Form, account: Account, settings: SimulatorSettings) -> Refusal | None:
+    sender, service_sid = one(form, "From"), one(form, "MessagingServiceSid")
+    if service_sid:
+        return _check_service(service_sid, account.service(service_sid), sender)
+    if not sender:
+        return Refusal(21603)
+    if account.owns(sender):
+        return None
+    if account.test_credentials:
+        return magic_from(sender)
+    if not _SENDER.match(sender):
+        return Refusal(21212, sender)
+    if sender[0] not in "+0123456789":
+        return Refusal(21606, sender)
+    return Refusal(21660 if settings.owner(sender) else 21659, sender)
+
+
+def _check_service(sid: str, service: Service | None, sender: str) -> Refusal | None:
+    if service is None:
+        return Refusal(21701, sid)
+    if not service.numbers:
+        return Refusal(21704, sid)
+    return Refusal(21606, sender) if sender and sender not in service.numbers else None
+
+
+def _check_content(form: Form) -> Refusal | None:
+    body = one(form, "Body")
+    if not (body or one(form, "MediaUrl") or one(form, "ContentSid")):
+        return Refusal(21602)
+    return Refusal(21617) if len(body) > MAX_BODY else None
+
+
+def _check_callback(form: Form) -> Refusal | None:
+    url = one(form, "StatusCallback")
+    return Refusal(21609, url) if url and not _is_callback_url(url) else None
+
+
+def _is_callback_url(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        host, _port = parts.hostname or "", parts.port
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(host) and "_" not in host and len(url) <= MAX_CALLBACK_URL
+
+
+def _check_validity(form: Form) -> Refusal | None:
+    text = one(form, "ValidityPeriod")
+    valid = not text or (text.isascii() and text.isdigit() and 1 <= int(text) <= 36000)
+    return None if valid else Refusal(21624, text)
+
+
+def _check_schedule(form: Form, settings: SimulatorSettings, now: datetime) -> Refusal | None:
+    kind, text = one(form, "ScheduleType"), one(form, "SendAt")
+    if not kind and not text:
+        return None
+    if kind != "fixed":
+        return Refusal(35126, kind)
+    if not one(form, "MessagingServiceSid"):
+        return Refusal(35118)
+    if not text:
+        return Refusal(35111)
+    when = _instant(text)
+    if when is None:
+        return Refusal(35114, text)
+    in_window = settings.schedule_min <= when - now <= settings.schedule_max
+    return None if in_window else Refusal(35114, text)
+
+
+def _instant(text: str) -> datetime | None:
+    try:
+        return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+    except ValueError:
+        return None

@@ -1,0 +1,22 @@
+"""The texts in a TwiML reply: https://www.twilio.com/docs/messaging/twiml"""
+
+from xml.etree import ElementTree
+
+MAX_BYTES = 64 * 1024  # https://www.twilio.com/docs/api/errors/11750
+
+
+def texts(body: str) -> list[str]:
+    """What a reply says, message by message; nothing if it is no TwiML, which Twilio only logs (error 12100)."""
+    if not body.strip() or len(body) > MAX_BYTES:
+        return []
+    try:
+        root = ElementTree.fromstring(body)  # noqa: S314  our own ingester's answer, bounded above
+    except ElementTree.ParseError:
+        return []
+    verbs = [verb for verb in root if root.tag == "Response" and verb.tag in ("Message", "Sms")]
+    return [text for text in map(_text, verbs) if text]
+
+
+def _text(verb: ElementTree.Element) -> str:
+    nested = verb.find("Body")
+    return ((verb if nested is None else nested).text or "").strip()

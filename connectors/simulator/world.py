@@ -1,0 +1,155 @@
+"""The simulated Twilio itself: a state machine over messages. Time and requests come in as arguments; no I/O, no clock.
+
+What is due is done by `advance`, which returns the webhooks to post. Everything that must outlast the process is a fact
+in the store; `resume` takes up what a restart interrupted.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from connectors.simulator.agenda import Agenda
+from connectors.simulator.callbacks import Delivery, Reply
+from connectors.simulator.drafts import Draft, Form, read
+from connectors.simulator.life import Life
+from connectors.simulator.mail import Mail
+from connectors.simulator.messages import Message
+from connectors.simulator.optouts import ANSWERS, keyword, scope
+from connectors.simulator.refusals import Refusal
+from connectors.simulator.settings import Account, SimulatorSettings
+from connectors.simulator.store import Fact, Store
+
+
+class World:
+    """Accounts, senders, messages and blocked pairs, and what happens to them."""
+
+    def __init__(self, settings: SimulatorSettings, record: Callable[[Fact], None] = lambda _fact: None) -> None:
+        self.settings = settings
+        self.store = Store(record)
+        self.agenda = Agenda()
+        self.mail = Mail(settings, self.store, self.agenda)
+        self.life = Life(settings, self.store, self.agenda, self.mail)
+
+    # --- what clients ask for -------------------------------------------------------------------------------------
+
+    def create(self, account: Account, form: Form, now: datetime) -> Message | Refusal:
+        """Accept a message or refuse it."""
+        draft = read(form, account, self.settings, now)
+        if isinstance(draft, Refusal):
+            return draft
+        objection = self._object(account, draft, now)
+        if objection is not None:
+            return objection
+        message = self.life.born(account, "api", _first_status(draft), now, **_given(draft))
+        self.life.begin(message, now)
+        return message
+
+    def _object(self, account: Account, draft: Draft, now: datetime) -> Refusal | None:
+        if draft.service or draft.sender is None:
+            return None
+        if self.life.blocked(account, draft.sender, draft.to):
+            return Refusal(21610, draft.to)
+        return Refusal(21611, draft.sender) if self.life.full(draft.sender, now) else None
+
+    def find(self, account: Account, sid: str) -> Message | Refusal:
+        """A message of this account by its SID."""
+        message = self.store.messages.get(sid)
+        mine = message is not None and message.account == account.sid and not message.deleted
+        return message if message is not None and mine else Refusal(20404)
+
+    def cancel(self, message: Message, now: datetime) -> Message | Refusal:
+        """Cancel a scheduled message (https://www.twilio.com/docs/api/errors/30409 once it is too late)."""
+        if message.status != "scheduled":
+            return Refusal(30409)
+        self.life.move(message, "canceled", now)
+        return message
+
+    def redact(self, message: Message, now: datetime) -> Message:
+        """Forget the text, as far as the API shows it."""
+        self.store.say({"fact": "redacted", "sid": message.sid, "at": now})
+        return message
+
+    def delete(self, message: Message) -> None:
+        """Hide the message from the API; the ledger keeps it."""
+        self.store.say({"fact": "deleted", "sid": message.sid})
+
+    # --- what people do -------------------------------------------------------------------------------------------
+
+    def receive(self, sender: str, to: str, body: str, now: datetime) -> Message:
+        """A person texts one of the numbers. Raises LookupError if no account owns the number."""
+        account = self.settings.owner(to)
+        if account is None:
+            raise LookupError(f"{to} belongs to no account")
+        service, word = account.service_of(to), keyword(body)
+        advanced = word if service and service.advanced_opt_out else None
+        given = {"sender": sender, "to": to, "text": body, "service": service.sid if service else None}
+        message = self.life.born(account, "inbound", "received", now, opt_out_type=advanced, **given)
+        self.life.bill_later(message, now)
+        if word:
+            self._heed(account, word, message, now)
+        self.mail.tell_inbound(message, now)
+        return message
+
+    def _heed(self, account: Account, word: str, asked: Message, now: datetime) -> None:
+        pair = {"scope": scope(account, asked.to), "person": asked.sender}
+        if word in ("STOP", "START"):
+            self.store.say({"fact": "blocked" if word == "STOP" else "unblocked", **pair})
+        if self.settings.confirmations or asked.opt_out_type:
+            self._answer(asked, "confirmation", ANSWERS[word], now)
+
+    def _answer(self, asked: Message, kind: str, text: str, now: datetime) -> None:
+        account = self.settings.account(asked.account)
+        assert account is not None
+        assert asked.sender is not None
+        given = {"sender": asked.to, "to": asked.sender, "text": text, "service": asked.service}
+        message = self.life.born(account, kind, "queued", now, **given)
+        if kind == "reply" and self.life.blocked(account, asked.to, asked.sender):
+            self.life.move(message, "failed", now, 21610)
+        else:
+            self.life.begin(message, now)
+
+    # --- what time brings -----------------------------------------------------------------------------------------
+
+    def next_due(self) -> datetime | None:
+        """When something happens next, if nobody does anything before."""
+        return self.agenda.next_due()
+
+    def advance(self, now: datetime) -> list[Delivery]:
+        """Let everything due by `now` happen; the webhooks that are to be posted."""
+        self.agenda.run(now)
+        out, self.mail.out = self.mail.out, []
+        return out
+
+    def posted(self, tried: Delivery, reply: Reply, texts: list[str], now: datetime) -> None:
+        """A webhook was answered (or not); `texts` are the messages in its TwiML."""
+        self.mail.ended(tried, reply, now)
+        asked = self.store.messages.get(tried.sid)
+        for text in texts if asked is not None and tried.topic == "received" else ():
+            assert asked is not None
+            self._answer(asked, "reply", text, now)
+
+    def resume(self, now: datetime) -> None:
+        """Take up every message where the journal left it."""
+        for message in list(self.store.order):
+            self.mail.resume(message, now)
+            if message.price is None and message.final:
+                self.life.bill_later(message, now)
+            elif not message.final:
+                self.life.begin(message, now)
+
+    def reset(self) -> None:
+        """Forget all messages and blocked pairs."""
+        self.store.say({"fact": "reset"})
+        self.agenda.clear()
+        self.mail = Mail(self.settings, self.store, self.agenda)
+        self.life = Life(self.settings, self.store, self.agenda, self.mail)
+
+
+def _first_status(draft: Draft) -> str:
+    if draft.send_at:
+        return "scheduled"
+    return "accepted" if draft.service else "queued"
+
+
+def _given(draft: Draft) -> dict[str, Any]:
+    return {name: getattr(draft, name) for name in Draft.__dataclass_fields__}
