@@ -48,6 +48,15 @@ class StatusEvidence:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReplayState:
+    """One replay that asked for a message again."""
+
+    replay_id: str
+    refused: str | None = None
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MessageState:
     """One message of one person: the request, its attempts and what is known of them."""
 
@@ -69,14 +78,17 @@ class MessageState:
     error_code: int | None = None
     wake_at: datetime | None = None
     wait_reason: str | None = None
+    wait_since: datetime | None = None
     failure: str | None = None
     detail: str | None = None
     failed_at: datetime | None = None
+    suppressed: bool = False
+    replayable: bool = False
     price: Decimal | None = None
     price_currency: str | None = None
     price_segments: int | None = None
     priced_at: datetime | None = None
-    replays: list[str] = field(default_factory=list)
+    replays: list[ReplayState] = field(default_factory=list)
     applied: dict[str, int] = field(default_factory=dict)
     updated_at: datetime
 

@@ -18,9 +18,22 @@ from schemas.state import ConsentRecord, MessageState
 from schemas.topics import Topic
 
 
+class BadRecord(Exception):
+    """This record can never be handled: it belongs in its topic's dead letter, under a stable ``reason``."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
+
+
 @dataclass(frozen=True, slots=True)
 class Wake:
-    """The schedule's own input: the time a message was waiting for has come."""
+    """The schedule's own input: the time a message was waiting for has come.
+
+    No record in Kafka stands behind it, so the shell removes the schedule's entry only when what was decided is
+    published: after a crash in between the same wake-up comes again and finds its decision in the state.
+    """
 
     person: str
     message_id: str

@@ -1,0 +1,313 @@
+"""One message's life: attempt n+1 only when attempt n is settled as not accepted.
+
+Every function takes a state and gives the next one; what that makes known is in ``events``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from processors.core import intake, retries, rules, settlement, statuses
+from processors.core.events import LOOK_UP, NO_FINAL_STATUS, OUTCOME_UNKNOWN
+from processors.core.policy import Policy, UnknownSenderError
+from processors.core.rules import Hold, Refuse
+from schemas.records import Action, AttemptResult, HistoryEntry, Outcome, SendRequest
+from schemas.state import AttemptState, ConsentRecord, MessageState, Phase, ReplayState, StatusEvidence
+
+BACK_OFF = "back_off"
+
+
+def received(request: SendRequest, consent: ConsentRecord, policy: Policy, now: datetime) -> MessageState:
+    """A new message: refused, waiting, or its first attempt dispatched."""
+    message = intake.open_message(request, policy, now)
+    refused = intake.fault(request, policy)
+    if refused is not None:
+        return fail(message, refused, None, now)
+    return proceed(intake.measured(message, policy, now), consent, policy, now)
+
+
+def proceed(message: MessageState, consent: ConsentRecord, policy: Policy, now: datetime) -> MessageState:
+    """Dispatch the next attempt, unless a rule objects."""
+    objection = rules.objection(message, consent, now)
+    if isinstance(objection, Refuse):
+        return fail(message, objection, None, now)
+    if isinstance(objection, Hold):
+        return wait(message, objection.reason, objection.until, now)
+    try:
+        sender = intake.sender_of(message.request, policy)
+    except UnknownSenderError as error:  # it was configured at intake and is no longer
+        return fail(message, Refuse("unknown_sender", str(error), replayable=True), None, now)
+    attempt = AttemptState(attempt=len(message.attempts) + 1, sender=sender.id, issued_at=now)
+    message = replace(message, phase=Phase.DISPATCHED, attempts=[*message.attempts, attempt])
+    return _not_waiting(message, now)
+
+
+def wait(message: MessageState, reason: str, until: datetime, now: datetime) -> MessageState:
+    """Let the message wait for a named reason."""
+    return replace(message, phase=Phase.WAITING, wake_at=until, wait_reason=reason, wait_since=now, updated_at=now)
+
+
+def fail(message: MessageState, why: Refuse, code: int | None, now: datetime) -> MessageState:
+    """End the message without delivery."""
+    message = replace(
+        message,
+        phase=Phase.FINISHED,
+        failure=why.reason,
+        detail=why.detail,
+        error_code=code,
+        failed_at=now,
+        suppressed=why.suppressed,
+        replayable=why.replayable,
+    )
+    return _not_waiting(message, now)
+
+
+def cancelled(message: MessageState, consent: ConsentRecord, now: datetime) -> MessageState:
+    """After a STOP: what waits here is cancelled; what already left is caught by the revocation, or by Twilio."""
+    if message.phase is not Phase.WAITING:
+        return message
+    objection = rules.objection(message, consent, now)
+    return fail(message, objection, None, now) if isinstance(objection, Refuse) else message
+
+
+def answered(message: MessageState, result: AttemptResult, policy: Policy, now: datetime) -> MessageState:
+    """After an answer of the sender stage."""
+    if not 1 <= result.attempt <= len(message.attempts):
+        return message
+    if result.action is Action.LOOK_UP and result.outcome is not Outcome.ACCEPTED:
+        return _looked_up(message, result, policy, now)
+    old = message.attempts[result.attempt - 1]
+    new = settlement.merge(old, result)
+    if new == old:
+        return message
+    message = _with_attempt(message, new, now)
+    if new.outcome is Outcome.ACCEPTED:
+        return _accepted(message, now)
+    if result.attempt < len(message.attempts) or message.phase not in (Phase.DISPATCHED, Phase.UNKNOWN):
+        return message
+    if new.outcome is Outcome.UNKNOWN:
+        return _unknown(message, policy, now)
+    return _not_accepted(message, result, policy, now)
+
+
+def reported(message: MessageState, report: StatusEvidence, sid: str, policy: Policy, now: datetime) -> MessageState:
+    """After a status of Twilio's, by callback or by its list."""
+    if not 1 <= report.attempt <= len(message.attempts):
+        return message
+    attempt = settlement.accepted_by_callback(message.attempts[report.attempt - 1], sid, report.at)
+    newly_accepted = attempt is not message.attempts[report.attempt - 1]
+    message = _with_attempt(message, attempt, now)
+    if newly_accepted:
+        message = _accepted(message, now)
+    evidence = statuses.add(message.evidence, report)
+    if evidence == message.evidence:
+        return message
+    message = replace(message, evidence=evidence, updated_at=now)
+    return _merge_statuses(message, policy, now)
+
+
+def priced(message: MessageState, entry: HistoryEntry, now: datetime) -> MessageState:
+    """After Twilio's list named a price."""
+    if entry.price is None or entry.currency is None or entry.price == message.price:
+        return message
+    return replace(
+        message,
+        price=entry.price,
+        price_currency=entry.currency,
+        price_segments=entry.segments,
+        priced_at=entry.read_at,
+        updated_at=now,
+    )
+
+
+def woken(message: MessageState, consent: ConsentRecord, policy: Policy, now: datetime) -> MessageState:
+    """After the time it waited for."""
+    if message.phase is Phase.WAITING and (message.wake_at is None or message.wake_at <= now):
+        return proceed(message, consent, policy, now)
+    if message.phase is Phase.UNKNOWN and (message.wake_at is None or message.wake_at <= now):
+        return _pursue(message, consent, policy, now)
+    if message.phase is Phase.ACCEPTED and message.updated_at + policy.timing.status_within <= now:
+        return replace(message, phase=Phase.FINISHED, failure=NO_FINAL_STATUS, failed_at=now, updated_at=now)
+    return message
+
+
+def replayed(
+    message: MessageState, request: SendRequest, consent: ConsentRecord, policy: Policy, now: datetime
+) -> MessageState:
+    """After a replay asked for a message again: sent only if it ended without delivery for a reason that can pass."""
+    assert request.replay_id is not None
+    if any(replay.replay_id == request.replay_id for replay in message.replays):
+        return message
+    refused = _replay_refusal(message, consent)
+    replay = ReplayState(replay_id=request.replay_id, refused=refused, at=now)
+    message = replace(message, replays=[*message.replays, replay], updated_at=now)
+    if refused is not None:
+        return message
+    again = replace(message.request, send_at=None, deadline=None)
+    message = replace(
+        _unfailed(message),
+        phase=Phase.WAITING,
+        request=again,
+        status=None,
+        deadline=now + policy.classes[again.message_class].deadline,
+    )
+    fault = intake.fault(again, policy)
+    if fault is not None:
+        return fail(message, fault, None, now)
+    return proceed(intake.measured(message, policy, now), consent, policy, now)
+
+
+def _replay_refusal(message: MessageState, consent: ConsentRecord) -> str | None:
+    if message.phase is not Phase.FINISHED or message.status in statuses.SUCCESSES:
+        return message.status or message.phase.value
+    if message.failure == OUTCOME_UNKNOWN or any(_in_doubt(attempt) for attempt in message.attempts):
+        return OUTCOME_UNKNOWN
+    if message.suppressed:
+        return message.failure
+    if not message.replayable:
+        return f"permanent: {message.failure}"
+    objection = rules.objection(replace(message, deadline=message.deadline.max), consent, message.updated_at)
+    return objection.reason if isinstance(objection, Refuse) else None
+
+
+def _in_doubt(attempt: AttemptState) -> bool:
+    return attempt.outcome in (None, Outcome.UNKNOWN)
+
+
+def _with_attempt(message: MessageState, attempt: AttemptState, now: datetime) -> MessageState:
+    if message.attempts[attempt.attempt - 1] is attempt:
+        return message
+    attempts = [attempt if old.attempt == attempt.attempt else old for old in message.attempts]
+    return replace(message, attempts=attempts, updated_at=now)
+
+
+def _accepted(message: MessageState, now: datetime) -> MessageState:
+    """Twilio has it, whatever we had believed: a failure is taken back, a retry that waits is cancelled."""
+    if message.status in statuses.SUCCESSES:
+        return message
+    return _not_waiting(replace(_unfailed(message), phase=Phase.ACCEPTED), now)
+
+
+def _unfailed(message: MessageState) -> MessageState:
+    return replace(
+        message,
+        failure=None,
+        detail=None,
+        error_code=None,
+        failed_at=None,
+        replayable=False,
+        suppressed=False,
+    )
+
+
+def _unknown(message: MessageState, policy: Policy, now: datetime) -> MessageState:
+    attempt = message.attempts[-1]
+    wake_at = settlement.next_look_up(attempt, policy.timing, now) or now
+    return replace(
+        message,
+        phase=Phase.UNKNOWN,
+        wake_at=wake_at,
+        wait_reason=OUTCOME_UNKNOWN,
+        wait_since=now,
+        updated_at=now,
+    )
+
+
+def _pursue(message: MessageState, consent: ConsentRecord, policy: Policy, now: datetime) -> MessageState:
+    """Ask Twilio's list once more, or let the class's policy end the wait."""
+    attempt = message.attempts[-1]
+    if attempt.look_ups < len(policy.timing.look_ups):
+        return replace(message, wait_reason=LOOK_UP, wake_at=now + settlement.LOOK_UP_PATIENCE, updated_at=now)
+    if message.request.resend_if_unknown:
+        attempt = replace(attempt, outcome=Outcome.NOT_SENT, reason="resend_if_unknown", settled_at=now)
+        return proceed(_with_attempt(message, attempt, now), consent, policy, now)
+    expires = policy.classes[message.request.message_class].on_unknown == "expire"
+    detail = "Twilio's answer was lost and its message list does not show the message; it may have been sent"
+    return fail(message, Refuse(rules.EXPIRED if expires else OUTCOME_UNKNOWN, detail), None, now)
+
+
+def _looked_up(message: MessageState, result: AttemptResult, policy: Policy, now: datetime) -> MessageState:
+    """After a look-up that found nothing, or could not read the list."""
+    attempt = message.attempts[result.attempt - 1]
+    if message.phase is not Phase.UNKNOWN or result.attempt < len(message.attempts):
+        return message
+    if result.outcome is Outcome.ABSENT:
+        attempt = replace(attempt, look_ups=attempt.look_ups + 1)
+    wake_at = settlement.next_look_up(attempt, policy.timing, now) or settlement.given_up_at(
+        attempt, policy.timing, now
+    )
+    if result.outcome is not Outcome.ABSENT:
+        wake_at = now + settlement.LOOK_UP_PATIENCE
+    message = _with_attempt(message, attempt, now)
+    return replace(message, wait_reason=OUTCOME_UNKNOWN, wake_at=wake_at, updated_at=now)
+
+
+def _not_accepted(message: MessageState, result: AttemptResult, policy: Policy, now: datetime) -> MessageState:
+    """The attempt certainly did not become a message: again later, or never."""
+    if result.outcome is Outcome.NOT_SENT and result.reason in (rules.OPTED_OUT, rules.EXPIRED):
+        late = result.reason == rules.EXPIRED
+        why = Refuse(result.reason, result.detail or result.reason, suppressed=not late, replayable=late)
+        return fail(message, why, None, now)
+    if result.outcome is Outcome.NOT_SENT:
+        code = retries.not_sent(result.reason or "not_sent")
+    else:
+        code = policy.codes.find(result.code or 0)
+    return _try_again(message, code, result.code, policy, now, timedelta(milliseconds=result.retry_after_ms or 0))
+
+
+def _merge_statuses(message: MessageState, policy: Policy, now: datetime) -> MessageState:
+    report = statuses.merged(message.evidence)
+    assert report is not None
+    if report.status == message.status:
+        return message
+    message = replace(message, status=report.status, error_code=report.error_code)
+    if report.status in statuses.SUCCESSES:
+        delivered = replace(_unfailed(message), phase=Phase.FINISHED, error_code=report.error_code)
+        return _not_waiting(delivered, now)
+    if report.status in statuses.FAILURES:
+        return _undelivered(message, report, policy, now)
+    return message
+
+
+def _undelivered(message: MessageState, report: StatusEvidence, policy: Policy, now: datetime) -> MessageState:
+    """Twilio had it, and it did not arrive."""
+    if report.attempt < len(message.attempts):
+        return message
+    if report.status == "canceled":
+        return fail(message, Refuse("canceled", "the scheduled message was cancelled at Twilio"), None, report.at)
+    code = policy.codes.find(report.error_code or 30008)
+    return _try_again(message, code, report.error_code, policy, now, timedelta())
+
+
+def _try_again(
+    message: MessageState,
+    code: retries.Code,
+    number: int | None,
+    policy: Policy,
+    now: datetime,
+    retry_after: timedelta,
+) -> MessageState:
+    accepted = message.attempts[-1].outcome is Outcome.ACCEPTED
+    verdict = retries.next_try(
+        code,
+        accepted=accepted,
+        resend_allowed=policy.classes[message.request.message_class].resend_after_acceptance,
+        tries=len(message.attempts),
+        schedule=policy.retries,
+        deadline=message.deadline,
+        now=now,
+        message_id=message.message_id,
+        retry_after=retry_after,
+    )
+    if isinstance(verdict, retries.Again):
+        return wait(message, BACK_OFF, verdict.at, now)
+    passing = code.retry in (retries.Retry.LATER, retries.Retry.AFTER_FIX)
+    why = Refuse(verdict.reason, f"{code.meaning} ({verdict.because})", replayable=passing)
+    if code.reason == rules.OPTED_OUT:
+        why = Refuse(rules.OPTED_OUT, code.meaning, suppressed=True)
+    return fail(message, why, number, now)
+
+
+def _not_waiting(message: MessageState, now: datetime) -> MessageState:
+    return replace(message, wake_at=None, wait_reason=None, wait_since=None, updated_at=now)

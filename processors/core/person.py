@@ -1,0 +1,226 @@
+"""The person stage's one door: every input concerning a person comes in here and leaves as a decision.
+
+The shell calls the functions in this order: `person_of` (whose partition it belongs in), `messages_wanted` (what to
+load), `decide`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime
+
+from processors.core import consent as consents
+from processors.core import events, intake, messages, rules
+from processors.core.decision import BadRecord, Decision, Origin, Outgoing, Person, PersonInput, Wake
+from processors.core.policy import Policy
+from processors.core.replies import Meaning, interpret
+from schemas.records import (
+    Action,
+    AttemptResult,
+    ConsentChange,
+    ConsentState,
+    HistoryEntry,
+    InboundMessage,
+    SendRequest,
+    TwilioCallback,
+)
+from schemas.state import ConsentRecord, MessageState, StatusEvidence
+
+
+def person_of(record: PersonInput) -> str:
+    """Whose partition the input belongs in: a number in E.164, or whatever stands in its place."""
+    return record.to if isinstance(record, SendRequest) else record.person
+
+
+def messages_wanted(record: PersonInput) -> str | None:
+    """The one message an input concerns, or None: all of the person's."""
+    if isinstance(record, SendRequest):
+        return record.message_id
+    if isinstance(record, AttemptResult) and record.action is Action.SEND:
+        return record.message_id
+    if isinstance(record, TwilioCallback):
+        return _message_named(record)
+    return None
+
+
+def decide(record: PersonInput, person: Person, origin: Origin, policy: Policy, now: datetime) -> Decision:
+    """What follows from one input. Raises BadRecord for one that belongs in the dead letter."""
+    match record:
+        case SendRequest():
+            return _requested(record, person, origin, policy, now)
+        case AttemptResult():
+            return _answered(record, person, origin, policy, now)
+        case TwilioCallback():
+            return _called_back(record, person, origin, policy, now)
+        case HistoryEntry():
+            return _listed(record, person, origin, policy, now)
+        case InboundMessage():
+            return _texted(record, person, policy, now)
+        case ConsentChange():
+            return _consent_changed(person, record, now)
+        case Wake():
+            return _woken(record, person, policy, now)
+
+
+def _requested(request: SendRequest, person: Person, origin: Origin, policy: Policy, now: datetime) -> Decision:
+    known = person.messages.get(request.message_id)
+    if known is None:
+        return _told(person, None, messages.received(request, person.consent, policy, now), origin)
+    if _read_again(known, origin):
+        return _retold(person, known)
+    if request.replay_id is not None:
+        return _told(person, known, messages.replayed(known, request, person.consent, policy, now), origin)
+    if known.request_hash != intake.content_hash(request):
+        raise BadRecord("conflicting_message_id", f"message_id {known.message_id!r}: already used for another message")
+    return Decision()
+
+
+def _answered(result: AttemptResult, person: Person, origin: Origin, policy: Policy, now: datetime) -> Decision:
+    known = _known(person, result.message_id)
+    if _read_again(known, origin):
+        return _retold(person, known)
+    if result.action is Action.LOOK_UP and result.sid in _sids(person, except_for=known):
+        # Two attempts with one text: the list showed one message, and another attempt of this person has it.
+        result = replace(result, outcome=result.outcome.ABSENT, sid=None)
+    decision = _told(person, known, messages.answered(known, result, policy, now), origin)
+    return _opted_out_at_twilio(decision, person, known, result.answered_at)
+
+
+def _called_back(callback: TwilioCallback, person: Person, origin: Origin, policy: Policy, now: datetime) -> Decision:
+    named = events.split_attempt_id(callback.attempt_id or "")
+    if named is None:
+        raise BadRecord("no_attempt_id", f"callback for {callback.message_sid} names no attempt: not a message of ours")
+    known = _known(person, named[0])
+    if _read_again(known, origin):
+        return _retold(person, known)
+    report = StatusEvidence(
+        attempt=named[1], status=callback.status, error_code=callback.error_code, at=callback.received_at
+    )
+    new = messages.reported(known, report, callback.message_sid, policy, now)
+    return _opted_out_at_twilio(_told(person, known, new, origin), person, known, callback.received_at)
+
+
+def _listed(entry: HistoryEntry, person: Person, origin: Origin, policy: Policy, now: datetime) -> Decision:
+    """Twilio's list shows all of the account's messages: one that is none of ours says nothing."""
+    found = next(((m, a) for m in person.messages.values() for a in m.attempts if a.sid == entry.message_sid), None)
+    if found is None:
+        return Decision()
+    known, attempt = found
+    if _read_again(known, origin):
+        return _retold(person, known)
+    report = StatusEvidence(attempt=attempt.attempt, status=entry.status, error_code=entry.error_code, at=entry.read_at)
+    new = messages.reported(known, report, entry.message_sid, policy, now)
+    return _told(person, known, messages.priced(new, entry, now), origin)
+
+
+def _texted(inbound: InboundMessage, person: Person, policy: Policy, now: datetime) -> Decision:
+    meaning = interpret(inbound.body, inbound.opt_out_type, policy.keywords).meaning
+    if meaning not in (Meaning.STOP, Meaning.START):
+        return Decision()
+    change = ConsentChange(
+        change_id=inbound.message_sid,
+        person=inbound.person,
+        state=ConsentState.OPTED_OUT if meaning is Meaning.STOP else ConsentState.OPTED_IN,
+        channel="sms",
+        evidence=inbound.body,
+        occurred_at=inbound.received_at,
+    )
+    return _consent_changed(person, change, now)
+
+
+def _consent_changed(person: Person, change: ConsentChange, now: datetime) -> Decision:
+    """Consent is written first; what waits for the person is cancelled by the same write."""
+    consent = consents.apply(person.consent, change)
+    told: list[Outgoing] = consents.revocations(consent, change.scope)
+    changed = []
+    for known in person.messages.values():
+        new = messages.cancelled(known, consent, now)
+        if new is not known:
+            changed.append(new)
+            told += events.news(known, new, frozenset())
+        elif consent is person.consent and known.failure == rules.OPTED_OUT:
+            told += events.everything(known, frozenset())  # read again: the first telling may have been lost
+    return Decision(consent if consent is not person.consent else None, tuple(changed), tuple(told))
+
+
+def _woken(wake: Wake, person: Person, policy: Policy, now: datetime) -> Decision:
+    known = person.messages.get(wake.message_id)
+    if known is None:
+        return Decision()
+    new = messages.woken(known, person.consent, policy, now)
+    if new is known:
+        return _retold(person, known) if known.wake_at is None else Decision()
+    return Decision(messages=(new,), records=tuple(events.news(known, new, _sids(person, except_for=known))))
+
+
+def _told(person: Person, old: MessageState | None, new: MessageState, origin: Origin) -> Decision:
+    """Save the new state, with the place its input was read from, and publish what it adds."""
+    if new is old:
+        return Decision()
+    saved = replace(new, applied={**new.applied, origin.topic: origin.offset})
+    return Decision(messages=(saved,), records=tuple(events.news(old, saved, _sids(person, except_for=saved))))
+
+
+def _retold(person: Person, known: MessageState) -> Decision:
+    """Say and save everything once more: after a crash neither the publishing nor the saving may have been complete."""
+    told = events.everything(known, _sids(person, except_for=known))
+    if known.failure == rules.OPTED_OUT:
+        told += consents.revocations(person.consent, consents.ALL)
+    return Decision(messages=(known,), records=tuple(told))
+
+
+def _read_again(known: MessageState, origin: Origin) -> bool:
+    """Whether this very record was applied before a crash: its outputs may not have been published."""
+    return origin.offset <= known.applied.get(origin.topic, -1)
+
+
+def _known(person: Person, message_id: str) -> MessageState:
+    known = person.messages.get(message_id)
+    if known is None:
+        raise BadRecord("unknown_message", f"no message {message_id!r} of {person.number} is known (any more)")
+    return known
+
+
+def _message_named(callback: TwilioCallback) -> str | None:
+    named = events.split_attempt_id(callback.attempt_id or "")
+    return named[0] if named else ""
+
+
+def _sids(person: Person, *, except_for: MessageState) -> frozenset[str]:
+    """SIDs that belong to the person's other messages."""
+    others = (message for message in person.messages.values() if message.message_id != except_for.message_id)
+    return frozenset(_sids_of(others))
+
+
+def _sids_of(several: Iterable[MessageState]) -> Iterable[str]:
+    return (attempt.sid for message in several for attempt in message.attempts if attempt.sid is not None)
+
+
+def _opted_out_at_twilio(decision: Decision, person: Person, old: MessageState, at: datetime) -> Decision:
+    """Twilio or a carrier knows of a STOP that never reached us (21610, a toll-free 30004): it counts here too."""
+    new = next(iter(decision.messages), old)
+    if new.failure != rules.OPTED_OUT or old.failure == rules.OPTED_OUT or not new.attempts:
+        return decision
+    if new.error_code is None:
+        return decision
+    change = ConsentChange(
+        change_id=events.attempt_id(new.message_id, len(new.attempts)),
+        person=person.number,
+        state=ConsentState.OPTED_OUT,
+        channel="twilio",
+        evidence=f"error {new.error_code}",
+        occurred_at=at,
+    )
+    others = {key: message for key, message in person.messages.items() if key != new.message_id}
+    stopped = _consent_changed(Person(person.number, person.consent, others), change, at)
+    return Decision(
+        stopped.consent,
+        (*decision.messages, *stopped.messages),
+        (*stopped.records, *decision.records),
+    )
+
+
+def empty_consent(number: str) -> ConsentRecord:
+    """Of a person who never said anything."""
+    return ConsentRecord(person=number)
