@@ -1,0 +1,223 @@
+"""Doubles of every port, in memory: they pass the contract suites the real adapters pass.
+
+`MemoryTwilio` is what `MemorySender` and `MemoryHistory` share, as the account is what the real ones share. Its methods
+named ``…_next`` change the next call alone.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Protocol
+
+from schemas.codec import Wire
+from schemas.records import Action, AttemptResult, Dispatch, HistoryEntry, Outcome
+
+LastCheck = Callable[[], str | None]
+
+
+class Now(Protocol):
+    """The part of a clock that is needed here."""
+
+    def now(self) -> datetime: ...
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryMessage:
+    """A message this Twilio accepted."""
+
+    sid: str
+    attempt: Dispatch
+    created: datetime
+
+
+Happening = Callable[[AttemptResult], AttemptResult]
+
+
+@dataclass(slots=True)
+class MemoryTwilio:
+    """An account that accepts everything, except what a test asks for."""
+
+    accepted: list[MemoryMessage] = field(default_factory=list)
+    list_available: bool = True
+    _next: deque[tuple[bool, Happening]] = field(default_factory=deque)
+
+    def lose_next_answer(self) -> None:
+        """Accepted, and the answer lost."""
+        self._next.append((True, _unknown("connection_lost")))
+
+    def lose_next_request(self) -> None:
+        """Lost after it was written and before it was accepted."""
+        self._next.append((False, _unknown("connection_lost")))
+
+    def fail_next(self) -> None:
+        """A server error that accepts nothing, as the caller cannot know."""
+        self._next.append((False, _unknown("server_error")))
+
+    def limit_next(self, retry_after_ms: int | None = None) -> None:
+        """Too many requests: without effect."""
+        told: Happening = lambda answer: replace(  # noqa: E731  a value of a named type
+            answer, outcome=Outcome.NOT_SENT, reason="rate_limited", code=20429, retry_after_ms=retry_after_ms
+        )
+        self._next.append((False, told))
+
+    def refuse_next(self, code: int) -> None:
+        """Twilio says no, with its code."""
+        told: Happening = lambda answer: replace(  # noqa: E731  a value of a named type
+            answer, outcome=Outcome.REJECTED, reason="refused_by_twilio", code=code, detail="refused"
+        )
+        self._next.append((False, told))
+
+    def take(self, attempt: Dispatch, now: datetime) -> AttemptResult:
+        """What Twilio makes of one call that reaches it."""
+        accepts, told = self._next.popleft() if self._next else (True, lambda answer: answer)
+        answer = _answer(attempt, Action.SEND, Outcome.ACCEPTED, now)
+        if accepts:
+            sid = f"SM{len(self.accepted) + 1:032x}"
+            self.accepted.append(MemoryMessage(sid, attempt, now))
+            answer = replace(answer, sid=sid, status="accepted" if attempt.sender.startswith("MG") else "queued")
+        return told(answer)
+
+
+def _unknown(reason: str) -> Happening:
+    return lambda answer: replace(answer, outcome=Outcome.UNKNOWN, reason=reason, sid=None, status=None)
+
+
+def _answer(attempt: Dispatch, action: Action, outcome: Outcome, now: datetime) -> AttemptResult:
+    return AttemptResult(
+        attempt_id=attempt.attempt_id,
+        message_id=attempt.message_id,
+        attempt=attempt.attempt,
+        action=action,
+        person=attempt.person,
+        sender=attempt.sender,
+        outcome=outcome,
+        answered_at=now,
+    )
+
+
+class MemorySender:
+    """Double of ``SmsSender``. ``before_check`` is awaited where the real one waits for a connection."""
+
+    def __init__(
+        self,
+        twilio: MemoryTwilio,
+        clock: Now,
+        timeout: float = 10.0,
+        before_check: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        self._twilio = twilio
+        self._clock = clock
+        self._timeout = timeout
+        self._before_check = before_check
+
+    @property
+    def timeout(self) -> float:
+        return self._timeout
+
+    async def send(self, attempt: Dispatch, last_check: LastCheck) -> AttemptResult:
+        if self._before_check is not None:
+            await self._before_check()
+        now = self._clock.now()
+        reason = "expired" if now >= attempt.deadline else last_check()
+        if reason is not None:
+            return replace(_answer(attempt, Action.SEND, Outcome.NOT_SENT, now), reason=reason)
+        return replace(self._twilio.take(attempt, now), called_at=now)
+
+
+class HistoryUnavailable(Exception):  # noqa: N818  the name the port gives it
+    """The list could not be read; reading it again is safe."""
+
+
+class MemoryHistory:
+    """Double of ``MessageHistory``."""
+
+    def __init__(self, twilio: MemoryTwilio, clock: Now, page_size: int = 1000) -> None:
+        self._twilio = twilio
+        self._clock = clock
+        self._page_size = page_size
+
+    async def find(self, look_up: Dispatch) -> AttemptResult:
+        answer = _answer(look_up, Action.LOOK_UP, Outcome.ABSENT, self._clock.now())
+        if not self._twilio.list_available:
+            return replace(answer, outcome=Outcome.UNKNOWN, reason="list_unavailable")
+        for message in self._twilio.accepted:
+            if self._is(look_up, message):
+                return replace(answer, outcome=Outcome.ACCEPTED, sid=message.sid, status="delivered")
+        return replace(answer, reason="not_in_list")
+
+    def _is(self, look_up: Dispatch, message: MemoryMessage) -> bool:
+        sent = message.attempt
+        after = (look_up.called_after or look_up.issued_at).replace(microsecond=0)
+        return (
+            (sent.person, sent.sender, sent.body) == (look_up.person, look_up.sender, look_up.body)
+            and after <= message.created <= (look_up.called_before or self._clock.now())
+            and message.sid not in look_up.claimed_sids
+        )
+
+    async def entries(self, since: datetime, until: datetime) -> AsyncIterator[Sequence[HistoryEntry]]:
+        """Outbound messages of that time, a page at a time. Raises HistoryUnavailable."""
+        if not self._twilio.list_available:
+            raise HistoryUnavailable("switched off")
+        found = [message for message in self._twilio.accepted if since <= message.created < until]
+        for start in range(0, len(found), self._page_size):
+            yield [self._entry(message) for message in found[start : start + self._page_size]]
+
+    def _entry(self, message: MemoryMessage) -> HistoryEntry:
+        service = message.attempt.sender.startswith("MG")
+        return HistoryEntry(
+            message_sid=message.sid,
+            person=message.attempt.person,
+            sender_number=None if service else message.attempt.sender,
+            messaging_service=message.attempt.sender if service else None,
+            status="delivered",
+            segments=message.attempt.segments,
+            date_created=message.created,
+            read_at=self._clock.now(),
+        )
+
+
+class PublishError(Exception):
+    """Not all records were acknowledged."""
+
+
+class MemoryPublisher:
+    """Double of ``Publisher``: keeps what it acknowledged."""
+
+    def __init__(self) -> None:
+        self.records: list[Wire] = []
+        self.available = True
+        self.batches = 0
+
+    async def publish(self, records: Sequence[Wire]) -> None:
+        if not self.available:
+            raise PublishError("switched off")
+        self.batches += 1
+        self.records.extend(records)
+
+    def on(self, topic: str) -> list[Wire]:
+        """What was acknowledged on one topic, in order."""
+        return [record for record in self.records if record.topic == topic]
+
+
+class MemoryRevocations:
+    """Double of ``Revocations``: who said STOP, to ``all`` or to a program."""
+
+    def __init__(self) -> None:
+        self._scopes: dict[str, set[str]] = {}
+        self.stale_because: str | None = None
+
+    def revoke(self, person: str, scope: str = "all") -> None:
+        self._scopes.setdefault(person, set()).add(scope)
+
+    def restore(self, person: str, scope: str = "all") -> None:
+        self._scopes.get(person, set()).discard(scope)
+
+    def revoked(self, person: str, program: str | None) -> bool:
+        scopes = self._scopes.get(person, set())
+        return "all" in scopes or (program is not None and program in scopes)
+
+    def stale(self) -> str | None:
+        return self.stale_because

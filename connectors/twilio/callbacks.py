@@ -1,0 +1,105 @@
+"""Twilio's forms as our records. Sources: https://www.twilio.com/docs/messaging/guides/track-outbound-message-status
+and https://www.twilio.com/docs/messaging/guides/webhook-request
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from urllib.parse import parse_qsl
+
+from connectors.twilio.errors import MalformedWebhook
+from connectors.twilio.signature import Fields
+from schemas.records import InboundMessage, TwilioCallback
+
+MAX_FIELDS = 200
+_MAX_CODE = 2**31
+
+
+def parse_form(body: bytes) -> list[tuple[str, str]]:
+    """Every field in order, blank and repeated ones kept: they are signed too. Raises MalformedWebhook."""
+    try:
+        return parse_qsl(body.decode("ascii"), keep_blank_values=True, max_num_fields=MAX_FIELDS)
+    except ValueError as error:
+        raise MalformedWebhook(f"no form: {error}") from error
+
+
+def status_callback(
+    fields: Fields, attempt_id: str | None, idempotency_token: str | None, received_at: datetime
+) -> TwilioCallback:
+    """A status callback. Raises MalformedWebhook, naming the field that is missing."""
+    form = _Form(fields)
+    code = form.code("ErrorCode")
+    return TwilioCallback(
+        message_sid=form.need("MessageSid", "SmsSid"),
+        status=form.need("MessageStatus", "SmsStatus"),
+        person=form.need("To"),
+        attempt_id=attempt_id or None,
+        sender_number=form.take("From"),
+        messaging_service=form.take("MessagingServiceSid"),
+        error_code=code,
+        idempotency_token=idempotency_token,
+        fields=form.rest(),
+        received_at=received_at,
+    )
+
+
+def inbound_message(fields: Fields, received_at: datetime) -> InboundMessage:
+    """What a person texted us. Raises MalformedWebhook, naming the field that is missing."""
+    form = _Form(fields)
+    return InboundMessage(
+        message_sid=form.need("MessageSid", "SmsMessageSid", "SmsSid"),
+        person=form.need("From"),
+        to=form.need("To"),
+        messaging_service=form.take("MessagingServiceSid"),
+        body=form.take("Body") or "",
+        media_urls=list(form.numbered("MediaUrl")),
+        opt_out_type=form.take("OptOutType"),
+        fields=form.rest(),
+        received_at=received_at,
+    )
+
+
+class _Form:
+    """Fields by name; what is taken is not in ``rest`` again. A repeated name's later values are ``name[1]``..."""
+
+    __slots__ = ("_fields",)
+
+    def __init__(self, fields: Fields) -> None:
+        self._fields: dict[str, str] = {}
+        for name, value in fields:
+            self._fields[name if name not in self._fields else self._free(name)] = value
+
+    def _free(self, name: str) -> str:
+        n = 1
+        while f"{name}[{n}]" in self._fields:
+            n += 1
+        return f"{name}[{n}]"
+
+    def take(self, name: str) -> str | None:
+        return self._fields.pop(name, None) or None
+
+    def need(self, name: str, *legacy: str) -> str:
+        value = self.take(name)
+        for other in legacy:
+            value = value or self._fields.get(other) or None
+        if value is None:
+            raise MalformedWebhook(f"field {name} is missing or blank")
+        return value
+
+    def code(self, name: str) -> int | None:
+        """An error code; one that is no number stays among the rest, since the status counts without it too."""
+        text = self._fields.get(name, "")
+        if not (text.isascii() and text.isdigit()) or int(text) >= _MAX_CODE:
+            return None
+        del self._fields[name]
+        return int(text)
+
+    def numbered(self, name: str) -> Iterator[str]:
+        n = 0
+        while (value := self.take(f"{name}{n}")) is not None:
+            yield value
+            n += 1
+
+    def rest(self) -> dict[str, str]:
+        return self._fields
