@@ -64,7 +64,7 @@ def cool_down(state: Bucket, until: datetime) -> Bucket:
 
 
 def slower(state: Bucket, now: datetime) -> Bucket:
-    """Halve the rate: someone said "too fast". Said again within a second, it is the same signal and changes nothing."""
+    """Halve the rate: someone said "too fast". Said again within a second, it is the same signal: nothing changes."""
     if now - state.slowed_at < _SETTLE:
         return state
     rate = max(state.rate / 2, state.ceiling * _FLOOR)
