@@ -1,0 +1,206 @@
+"""SMSFLOW_* and a TOML file → one frozen object. A mistake never passes: every problem is named, with its fix.
+
+An environment variable is a field's path in upper case: ``SMSFLOW_BROKER``, ``SMSFLOW_TWILIO_ACCOUNT_SID``. Lists take
+commas, ``SMSFLOW_SENDERS`` and ``SMSFLOW_POOLS`` take JSON. The environment wins over the file, which ``--config`` or
+``SMSFLOW_CONFIG`` names; in it a group is a table: ``[twilio]``, and a sender is a ``[[senders]]``.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic_core.core_schema import ValidationInfo
+
+from processors import settings_sources as sources
+from processors.settings_sources import SettingsError
+
+__all__ = ["Settings", "SettingsError", "load_settings"]
+
+Port = Annotated[int, Field(ge=0, le=65_535)]
+Seconds = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
+
+
+def _listed(value: object) -> object:
+    """``a, b`` as an environment variable says it."""
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+Listed = BeforeValidator(_listed)
+
+
+class _Group(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SenderSettings(_Group):
+    """One ``[[senders]]``: a number, short code, alphanumeric id or Messaging Service of this installation.
+
+    ``mps`` replaces the number type's default rate, in segments per second.
+    """
+
+    id: str = Field(min_length=1)
+    number_type: str = "long_code"
+    tier: str | None = None
+    mps: float | None = Field(default=None, gt=0)
+    campaign: str | None = None
+
+
+class TwilioSettings(_Group):
+    """How Twilio is reached, and how Twilio reaches us.
+
+    ``auth_tokens``: the first signs our calls unless an API key does; all of them verify webhooks, so that a token can
+    be changed without a gap. ``public_url``: the ingester as Twilio sees it.
+    """
+
+    account_sid: str = ""
+    auth_tokens: Annotated[tuple[SecretStr, ...], Listed] = ()
+    api_key: str | None = None
+    api_secret: SecretStr | None = None
+    base_url: str = "https://api.twilio.com"
+    public_url: str | None = None
+    timeout_s: Seconds = 10
+    connections: Count = 100
+
+
+class IngesterSettings(_Group):
+    """Where webhooks arrive. Port 0: any free one."""
+
+    host: str = "127.0.0.1"
+    port: Port = 8080
+
+
+class SinkSettings(_Group):
+    """The sink's own port: health, and reports where ClickHouse is embedded. 0: any free one."""
+
+    host: str = "127.0.0.1"
+    port: Port = 8081
+
+
+class SimulatorSettings(_Group):
+    """Twilio's twin. ``quick``: latencies of milliseconds, for demonstrations. ``rate``: segments/s of each sender."""
+
+    host: str = "127.0.0.1"
+    port: Port = 8082
+    quick: bool = False
+    rate: float = Field(default=100, gt=0)
+    seed: int = 1
+
+
+class WorkerSettings(_Group):
+    """One worker process. ``instance_id`` makes its group membership static: no two live processes may share one.
+
+    ``session_s``, ``heartbeat_s``: how long Kafka waits for a silent worker, and how often it hears from a live one.
+    ``in_flight``: records handled at once; ``concurrency``: calls to Twilio open at once.
+    """
+
+    instance_id: str | None = None
+    session_s: Seconds = 30
+    heartbeat_s: Seconds = 1
+    rebalance_s: Seconds = 60
+    in_flight: Count = 500
+    concurrency: Count = 50
+    commit_s: Seconds = 1
+
+    @field_validator("heartbeat_s")
+    @classmethod
+    def _beats_within_session(cls, value: float, info: ValidationInfo) -> float:
+        session = info.data.get("session_s")
+        if session is not None and value > session / 3:
+            raise ValueError(f"at most a third of session_s, which is {session:g}")
+        return value
+
+
+class IntervalSettings(_Group):
+    """How often things happen by themselves. ``tick_s``: how exactly a waiting message wakes up."""
+
+    tick_s: Seconds = 1
+    reconcile_every_s: Seconds = 300
+    reconcile_back_s: Seconds = 86_400
+
+
+class TimingSettings(_Group):
+    """Replaces entries of ``policies/timing.toml``: when an unknown attempt is looked up, how long an id is known."""
+
+    look_ups_s: Annotated[tuple[Seconds, ...] | None, Listed] = None
+    settle_by_s: Seconds | None = None
+    message_window_s: Seconds | None = None
+    intent_life_s: Seconds | None = None
+    first_retry_s: Seconds | None = None
+
+
+class Settings(_Group):
+    """Everything an installation decides. Frozen; secrets do not show in its repr.
+
+    ``clickhouse_url``: ``clickhouse://user:password@host:8123/database``, or ``chdb:///folder`` for the embedded
+    engine, whose folder belongs to the sink's process: ``sink_url`` is where that answers reports.
+    ``ready_file`` is written by a role once it serves, for whoever waits for it.
+    """
+
+    broker: str = "127.0.0.1:9092"
+    schema_registry_url: str | None = Field(default=None, repr=False)
+    partitions: Count = 12
+    replication: Count = 3
+    data_dir: Path = Path(".smsflow")
+    clickhouse_url: str = Field(default="clickhouse://127.0.0.1:8123/default", repr=False)
+    sink_url: str | None = None
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    ready_file: Path | None = None
+    twilio: TwilioSettings = TwilioSettings()
+    ingester: IngesterSettings = IngesterSettings()
+    sink: SinkSettings = SinkSettings()
+    simulator: SimulatorSettings = SimulatorSettings()
+    worker: WorkerSettings = WorkerSettings()
+    intervals: IntervalSettings = IntervalSettings()
+    timing: TimingSettings = TimingSettings()
+    senders: tuple[SenderSettings, ...] = ()
+    pools: dict[str, tuple[str, ...]] | None = None
+
+    @field_validator("clickhouse_url")
+    @classmethod
+    def _known_engine(cls, value: str) -> str:
+        if not value.startswith(("clickhouse://", "clickhouses://", "chdb://")):
+            raise ValueError(
+                "expected clickhouse://[user:password@]host:8123/database, clickhouses://… or chdb:///folder"
+            )
+        return value
+
+    @field_validator("broker")
+    @classmethod
+    def _host_and_port(cls, value: str) -> str:
+        for server in value.split(","):
+            if not server.strip().rpartition(":")[2].isdigit():
+                raise ValueError(f"{server.strip()!r} is not host:port")
+        return value
+
+    @property
+    def embedded_clickhouse(self) -> Path | None:
+        """The folder of the embedded engine, or None where ClickHouse is a server."""
+        if not self.clickhouse_url.startswith("chdb://"):
+            return None
+        return Path(self.clickhouse_url.removeprefix("chdb://"))
+
+    def policy_senders(self) -> list[dict[str, object]]:
+        """The senders as `processors.policies.load` takes them."""
+        return [sender.model_dump(exclude_none=True) for sender in self.senders]
+
+
+def load_settings(config: Path | None = None, environ: Mapping[str, str] = os.environ) -> Settings:
+    """Read the file, then the environment over it. Raises SettingsError with every problem and its fix."""
+    problems = sources.Problems()
+    path = config or (Path(environ[sources.CONFIG_VARIABLE]) if environ.get(sources.CONFIG_VARIABLE) else None)
+    values = sources.from_file(path, problems) if path else {}
+    names = sources.variables(Settings)
+    sources.merge(values, sources.from_environment(environ, names, problems))
+    try:
+        found = Settings.model_validate(values)
+    except ValidationError as error:
+        problems.add_invalid(error, Settings, path)
+        raise problems.error() from None
+    if problems:
+        raise problems.error()
+    return found
