@@ -2,9 +2,11 @@
 
 =============  ==========================================================================================
 person         the person stage's one door: what a record means for one person, and what follows from it
+decision       what the person stage is given and what it answers: values only
 intake         new, duplicate or conflicting message_id
 numbers        E.164, region, line type, possible time zones
 segments       encoding, units, segments, what smart encoding saves
+look_alikes    characters that smart encoding replaces
 rules          the rules in order; the first objection wins
 consent        rule: scopes, STOP, history
 messages       one message's life: attempt n+1 only when n is settled
