@@ -35,6 +35,10 @@ class AttemptState:
     intent_until: datetime | None = None
     settled_at: datetime | None = None
     look_ups: int = 0
+    price: Decimal | None = None
+    price_currency: str | None = None
+    price_segments: int | None = None
+    priced_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,10 +88,6 @@ class MessageState:
     failed_at: datetime | None = None
     suppressed: bool = False
     replayable: bool = False
-    price: Decimal | None = None
-    price_currency: str | None = None
-    price_segments: int | None = None
-    priced_at: datetime | None = None
     replays: list[ReplayState] = field(default_factory=list)
     applied: dict[str, int] = field(default_factory=dict)
     updated_at: datetime

@@ -18,7 +18,7 @@ from schemas.state import ConsentRecord, MessageState
 from schemas.topics import Topic
 
 
-class BadRecord(Exception):
+class BadRecord(Exception):  # noqa: N818  named by what can be done: it is the record that is wrong
     """This record can never be handled: it belongs in its topic's dead letter, under a stable ``reason``."""
 
     def __init__(self, reason: str, detail: str) -> None:

@@ -42,13 +42,13 @@ def facts(state: MessageState, claimed_sids: frozenset[str]) -> Facts:
     for attempt in state.attempts:
         if attempt.outcome is Outcome.ACCEPTED:
             said["sent", attempt.attempt] = partial(_sent, state, attempt)
+        if attempt.price is not None:
+            said["price", attempt.attempt, attempt.price] = partial(_price, state, attempt)
     for report in state.evidence:
         said["status", report.attempt, report.status] = partial(_status, state, report)
     for replay in state.replays:
         if replay.refused is not None:
             said["replay_refused", replay.replay_id] = partial(_replay_refused, state, replay)
-    if state.price is not None:
-        said["price", state.price] = lambda: _price(state)
     said.update(_current(state, claimed_sids))
     return said
 
@@ -178,7 +178,7 @@ def _status(state: MessageState, report: StatusEvidence) -> Outgoing:
 
 
 def _waiting(state: MessageState, reason: str) -> Outgoing:
-    event = _own_status(state, "waiting", f"waiting/{reason}/{len(state.replays)}", reason)
+    event = _own_status(state, "waiting", f"waiting/{reason}/{_replays(state)}", reason)
     return Outgoing(SMS_STATUS, state.request.to, event)
 
 
@@ -190,7 +190,7 @@ def _replay_refused(state: MessageState, replay: ReplayState) -> Outgoing:
     event = StatusChanged(
         event_id=f"{state.message_id}/replay_refused/{replay.replay_id}",
         message_id=state.message_id,
-        attempt=len(state.attempts),
+        attempt=0,
         person=state.request.to,
         tenant=state.request.tenant,
         campaign=state.request.campaign,
@@ -219,13 +219,18 @@ def _own_status(state: MessageState, status: str, name: str, reason: str | None)
     )
 
 
+def _replays(state: MessageState) -> int:
+    """How often a replay took the message up again: tells one failure from the next under the same reason."""
+    return sum(replay.refused is None for replay in state.replays)
+
+
 def _failed(state: MessageState) -> Outgoing:
     request = state.request
     attempt = state.attempts[-1] if state.attempts else None
     assert state.failure is not None
     assert state.failed_at is not None
     event = Failed(
-        event_id=f"{attempt_id(state.message_id, len(state.attempts))}/failed/{state.failure}/{len(state.replays)}",
+        event_id=f"{attempt_id(state.message_id, len(state.attempts))}/failed/{state.failure}/{_replays(state)}",
         message_id=state.message_id,
         attempt=len(state.attempts),
         sid=attempt.sid if attempt else None,
@@ -248,14 +253,13 @@ def _failed(state: MessageState) -> Outgoing:
     return Outgoing(SMS_FAILED, request.to, event)
 
 
-def _price(state: MessageState) -> Outgoing:
-    attempt = next(attempt for attempt in reversed(state.attempts) if attempt.sid is not None)
-    assert state.price is not None
-    assert state.price_currency is not None
-    assert state.priced_at is not None
+def _price(state: MessageState, attempt: AttemptState) -> Outgoing:
     assert attempt.sid is not None
+    assert attempt.price is not None
+    assert attempt.price_currency is not None
+    assert attempt.priced_at is not None
     event = Price(
-        event_id=f"{attempt_id(state.message_id, attempt.attempt)}/price/{state.price.normalize():f}",
+        event_id=f"{attempt_id(state.message_id, attempt.attempt)}/price/{attempt.price.normalize():f}",
         message_id=state.message_id,
         attempt=attempt.attempt,
         sid=attempt.sid,
@@ -264,9 +268,9 @@ def _price(state: MessageState) -> Outgoing:
         tenant=state.request.tenant,
         campaign=state.request.campaign,
         country=state.country,
-        segments=state.price_segments,
-        price=state.price,
-        currency=state.price_currency,
-        occurred_at=state.priced_at,
+        segments=attempt.price_segments,
+        price=attempt.price,
+        currency=attempt.price_currency,
+        occurred_at=attempt.priced_at,
     )
     return Outgoing(SMS_PRICE, state.request.to, event)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from processors.core import consent as consents
 from processors.core import intake, retries, rules, settlement, statuses
 from processors.core.events import LOOK_UP, NO_FINAL_STATUS, OUTCOME_UNKNOWN
 from processors.core.policy import Policy, UnknownSenderError
@@ -107,18 +108,19 @@ def reported(message: MessageState, report: StatusEvidence, sid: str, policy: Po
     return _merge_statuses(message, policy, now)
 
 
-def priced(message: MessageState, entry: HistoryEntry, now: datetime) -> MessageState:
-    """After Twilio's list named a price."""
-    if entry.price is None or entry.currency is None or entry.price == message.price:
+def priced(message: MessageState, number: int, entry: HistoryEntry, now: datetime) -> MessageState:
+    """After Twilio's list named a price for an attempt."""
+    attempt = message.attempts[number - 1]
+    if entry.price is None or entry.currency is None or entry.price == attempt.price:
         return message
-    return replace(
-        message,
+    attempt = replace(
+        attempt,
         price=entry.price,
         price_currency=entry.currency,
         price_segments=entry.segments,
         priced_at=entry.read_at,
-        updated_at=now,
     )
+    return _with_attempt(message, attempt, now)
 
 
 def woken(message: MessageState, consent: ConsentRecord, policy: Policy, now: datetime) -> MessageState:
@@ -155,7 +157,9 @@ def replayed(
     fault = intake.fault(again, policy)
     if fault is not None:
         return fail(message, fault, None, now)
-    return proceed(intake.measured(message, policy, now), consent, policy, now)
+    if not message.attempts:
+        message = intake.measured(message, policy, now)
+    return proceed(message, consent, policy, now)
 
 
 def _replay_refusal(message: MessageState, consent: ConsentRecord) -> str | None:
@@ -167,8 +171,7 @@ def _replay_refusal(message: MessageState, consent: ConsentRecord) -> str | None
         return message.failure
     if not message.replayable:
         return f"permanent: {message.failure}"
-    objection = rules.objection(replace(message, deadline=message.deadline.max), consent, message.updated_at)
-    return objection.reason if isinstance(objection, Refuse) else None
+    return rules.OPTED_OUT if consents.opted_out(consent, message.request.program) else None
 
 
 def _in_doubt(attempt: AttemptState) -> bool:
@@ -302,11 +305,16 @@ def _try_again(
     )
     if isinstance(verdict, retries.Again):
         return wait(message, BACK_OFF, verdict.at, now)
+    if _says_opted_out(code, message):
+        return fail(message, Refuse(rules.OPTED_OUT, code.meaning, suppressed=True), number, now)
     passing = code.retry in (retries.Retry.LATER, retries.Retry.AFTER_FIX)
-    why = Refuse(verdict.reason, f"{code.meaning} ({verdict.because})", replayable=passing)
-    if code.reason == rules.OPTED_OUT:
-        why = Refuse(rules.OPTED_OUT, code.meaning, suppressed=True)
-    return fail(message, why, number, now)
+    return fail(message, Refuse(verdict.reason, f"{code.meaning} ({verdict.because})", replayable=passing), number, now)
+
+
+def _says_opted_out(code: retries.Code, message: MessageState) -> bool:
+    """Toll-free numbers keep STOP in the network, which shows as a block. Source: Twilio errors 21610, 30004."""
+    toll_free = message.number_type == "toll_free"
+    return code.action == "opt_out" or (code.action == "opt_out_if_toll_free" and toll_free)
 
 
 def _not_waiting(message: MessageState, now: datetime) -> MessageState:

@@ -111,13 +111,15 @@ def _listed(entry: HistoryEntry, person: Person, origin: Origin, policy: Policy,
         return _retold(person, known)
     report = StatusEvidence(attempt=attempt.attempt, status=entry.status, error_code=entry.error_code, at=entry.read_at)
     new = messages.reported(known, report, entry.message_sid, policy, now)
-    return _told(person, known, messages.priced(new, entry, now), origin)
+    return _told(person, known, messages.priced(new, attempt.attempt, entry, now), origin)
 
 
 def _texted(inbound: InboundMessage, person: Person, policy: Policy, now: datetime) -> Decision:
     meaning = interpret(inbound.body, inbound.opt_out_type, policy.keywords).meaning
     if meaning not in (Meaning.STOP, Meaning.START):
         return Decision()
+    if meaning is Meaning.START and not person.consent.history:
+        return Decision()  # a plain "yes" is on Twilio's list of words: it opens only what was closed
     change = ConsentChange(
         change_id=inbound.message_sid,
         person=inbound.person,

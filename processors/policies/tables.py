@@ -189,5 +189,7 @@ def timing(text: str, file: str = "timing.toml") -> tuple[Schedule, Timing]:
         intent_life=waits.read("intent_life", duration),
         look_ups=waits.read_each("look_ups", duration),
         settle_by=waits.read("settle_by", duration),
+        call_timeout=waits.read("call_timeout", duration),
+        status_within=waits.read("status_within", duration),
         confirm_within=waits.read("confirm_within", duration),
     )
