@@ -1,0 +1,164 @@
+"""At most once: what a command means for an attempt, given what is known of it. Values only.
+
+An attempt may be called once in its life, and what says so is its *intent*: durable before the call, never taken back.
+So a command that finds an intent is never called again: whether the call happened is then unknown, and evidence settles
+it. Whatever else ends an attempt here (expired, opted out) leaves the same mark, because the reason may be gone when
+the command is read once more, and by then the person stage may have issued the next attempt.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from schemas.records import Action, AttemptResult, Dispatch, Outcome
+from schemas.state import AttemptPhase, SenderAttempt
+
+KEEP = timedelta(days=8)
+"""How long after its deadline an attempt is remembered: longer than a dispatch topic keeps its command."""
+
+UNFENCED = "partition_lost"
+EXPIRED = "expired"
+OPTED_OUT = "opted_out"
+STALE = "revocations_stale"
+TOO_LATE = "intent_expired"
+OWN_REASONS = frozenset({UNFENCED, EXPIRED, OPTED_OUT, STALE, TOO_LATE})
+"""Why an attempt of ours was not made although nothing was wrong with Twilio."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Say this, after ``mark`` (if there is one) is durable."""
+
+    result: AttemptResult
+    mark: SenderAttempt | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Not now: keep it, durably, and come back to it not before ``until`` (None: as soon as its sender can)."""
+
+    entry: SenderAttempt
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Make the intent durable, then call, then answer."""
+
+    intent: SenderAttempt
+
+
+@dataclass(frozen=True, slots=True)
+class LookUp:
+    """Ask Twilio's list, then answer. It only reads, so it may be repeated and needs no intent."""
+
+
+Verdict = Answer | Hold | Call | LookUp
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What a decision depends on beside the command and the attempt's mark.
+
+    ``revoked``: the person said STOP to what this message is. ``stale``: why revocations cannot be trusted now, or
+    None. ``intent_life``: how long an intent permits its call.
+    """
+
+    now: datetime
+    revoked: bool
+    stale: str | None
+    intent_life: timedelta
+
+
+def judge(command: Dispatch, mark: SenderAttempt | None, around: Circumstances) -> Verdict:
+    """What to do with a command, its sender's limit aside. ``mark`` is the attempt's intent, if it has one."""
+    early = command.not_before is not None and command.not_before > around.now
+    if command.action is Action.LOOK_UP:
+        return Hold(queued(command), command.not_before) if early else LookUp()
+    if mark is not None:
+        return Answer(called_before(command, mark, around.now))
+    if around.now >= command.deadline:
+        return refuse(command, EXPIRED, around.now)
+    if early:
+        return Hold(queued(command), command.not_before)
+    if around.stale is not None:
+        return Hold(queued(command))
+    if around.revoked:
+        return refuse(command, OPTED_OUT, around.now)
+    return Call(intent(command, around.now, around.intent_life))
+
+
+def intent(command: Dispatch, now: datetime, life: timedelta) -> SenderAttempt:
+    """The mark of an attempt that may be called until its short life ends, and never after its deadline."""
+    return SenderAttempt(
+        attempt_id=command.attempt_id,
+        phase=AttemptPhase.INTENT,
+        intent_at=now,
+        intent_until=min(now + life, command.deadline),
+        keep_until=command.deadline + KEEP,
+    )
+
+
+def queued(command: Dispatch) -> SenderAttempt:
+    """The entry of a command that waits: it holds the whole command, as Kafka's copy is acknowledged."""
+    return SenderAttempt(
+        attempt_id=command.attempt_id,
+        phase=AttemptPhase.QUEUED,
+        action=command.action,
+        command=command,
+        keep_until=command.deadline + KEEP,
+    )
+
+
+def refuse(command: Dispatch, reason: str, now: datetime) -> Answer:
+    """End an attempt without a call. Its mark permits none, so that a second reading cannot end otherwise."""
+    return Answer(answer(command, Outcome.NOT_SENT, now, reason=reason), intent(command, now, timedelta()))
+
+
+def called_before(command: Dispatch, mark: SenderAttempt, now: datetime) -> AttemptResult:
+    """The answer to a command whose attempt has an intent: it may have been called, and never will be again."""
+    return answer(command, Outcome.UNKNOWN, now, reason="called_before", intent_until=mark.intent_until)
+
+
+def objection(intent: SenderAttempt, now: datetime, *, fenced: bool, stale: str | None, revoked: bool) -> str | None:
+    """The last check, right before the bytes of a call are written: why not to write them, or None."""
+    assert intent.intent_until is not None
+    if not fenced:
+        return UNFENCED
+    if now >= intent.intent_until:
+        return TOO_LATE
+    if stale is not None:
+        return STALE
+    return OPTED_OUT if revoked else None
+
+
+def settle(result: AttemptResult, intent: SenderAttempt, called_at: datetime | None) -> AttemptResult:
+    """A call's result as it is answered, with the intent's end and the moment of the call.
+
+    Without the partition "not sent" would be too much said: this process called nobody, but for a time it can't judge
+    another one was the attempt's owner.
+    """
+    doubtful = result.outcome is Outcome.NOT_SENT and result.reason == UNFENCED
+    return replace(
+        result,
+        outcome=Outcome.UNKNOWN if doubtful else result.outcome,
+        intent_until=intent.intent_until,
+        called_at=result.called_at or called_at,
+    )
+
+
+def answer(command: Dispatch, outcome: Outcome, now: datetime, **fields: Any) -> AttemptResult:
+    """An answer to a command, with the command's own names in it."""
+    return AttemptResult(
+        attempt_id=command.attempt_id,
+        message_id=command.message_id,
+        attempt=command.attempt,
+        action=command.action,
+        person=command.person,
+        sender=command.sender,
+        outcome=outcome,
+        answered_at=now,
+        **fields,
+    )

@@ -1,0 +1,84 @@
+"""Pages Twilio's message list for what no callback carries: prices, and statuses whose callback never came.
+
+A round reads a moving window and publishes only news. What was published is remembered in memory: after a restart the
+window is published once more, and the person stage drops what it knows.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from processors.core.statuses import FINAL
+from processors.ports import Clock, MessageHistory, Publisher
+from schemas.codec import Codec
+from schemas.records import HistoryEntry
+from schemas.topics import SMS_HISTORY
+
+logger = logging.getLogger(__name__)
+
+REMEMBERED = 1_000_000
+"""Entries whose publication is remembered, about 100 bytes each. A window that holds more is published repeatedly."""
+
+
+@dataclass(slots=True)
+class Counts:
+    """What was read and published since the start, and how many rounds ended early."""
+
+    rounds: int = 0
+    failed: int = 0
+    read: int = 0
+    published: int = 0
+
+
+class Reconciler:
+    """Makes one round at a time; two of them at once do no harm."""
+
+    def __init__(
+        self,
+        history: MessageHistory,
+        publisher: Publisher,
+        codec: Codec,
+        clock: Clock,
+        window: timedelta,
+        remembered: int = REMEMBERED,
+    ) -> None:
+        self._history = history
+        self._publisher = publisher
+        self._codec = codec
+        self._clock = clock
+        self._window = window
+        self._remembered = remembered
+        self._known: dict[int, None] = {}
+        self.counts = Counts()
+
+    async def round(self) -> None:
+        """Read the window once. Never raises: what failed is logged, counted, and read again in the next round."""
+        now = self._clock.now()
+        self.counts.rounds += 1
+        try:
+            async for page in self._history.entries(now - self._window, now):
+                await self._publish_news(page)
+        except Exception:
+            # whatever a list or a broker does to us, sending goes on
+            self.counts.failed += 1
+            logger.exception("Twilio's message list was not read to its end; tried again in the next round")
+
+    async def _publish_news(self, page: Sequence[HistoryEntry]) -> None:
+        self.counts.read += len(page)
+        news = [entry for entry in page if _telling(entry) and _mark(entry) not in self._known]
+        await self._publisher.publish([self._codec.wire(SMS_HISTORY, entry.person, entry) for entry in news])
+        self._known.update(dict.fromkeys(map(_mark, news)))
+        self.counts.published += len(news)
+        while len(self._known) > self._remembered:
+            del self._known[next(iter(self._known))]
+
+
+def _telling(entry: HistoryEntry) -> bool:
+    return entry.price is not None or entry.status in FINAL
+
+
+def _mark(entry: HistoryEntry) -> int:
+    return hash((entry.message_sid, entry.status, entry.price, entry.currency, entry.segments))

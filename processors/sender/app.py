@@ -1,0 +1,107 @@
+"""The sender stage as a Faust app: one agent over the three lanes, a tick, and the reconciler. Connects to nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import faust
+from faust.types import TP
+
+from processors.acks import OrderedAcks
+from processors.app import SENDER_APP, AppConfig, base_app, changelog_topics, fence_of
+from processors.core.policy import Policy
+from processors.ports import Clock, MessageHistory, Publisher, Revocations, SmsSender
+from processors.reconcile import Reconciler
+from processors.sender.executor import Executor
+from processors.sender.stage import SenderParts, SenderStage
+from processors.sender.tables import ATTEMPTS, TABLES, THROTTLE, DurableStore, SenderTables
+from processors.ticks import start_ticks
+from schemas.codec import Codec
+from schemas.topics import SENDER_INPUTS, KeySpace, Topic
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SenderOutside:
+    """Whom the sender stage talks to, and how much at once.
+
+    ``calls``: calls to Twilio open at once in this worker. ``reconcile_every_s``: how often the worker that owns
+    partition 0 reads Twilio's message list, ``reconcile_window_s`` how far back.
+    """
+
+    sender: SmsSender
+    history: MessageHistory
+    publisher: Publisher
+    revocations: Revocations
+    clock: Clock
+    policy: Policy
+    codec: Codec
+    calls: int = 50
+    reconcile_every_s: float = 300.0
+    reconcile_window_s: float = 2 * 86_400.0
+
+
+def sender_topics(partitions: int) -> tuple[Topic, ...]:
+    """The topics behind the sender stage's tables."""
+    return changelog_topics(SENDER_APP, TABLES, KeySpace.SENDER, partitions)
+
+
+def create_sender_app(config: AppConfig, outside: SenderOutside) -> faust.App:
+    """The app of one sender worker. Everything in ``outside`` is opened and closed by the caller."""
+    app = base_app(SENDER_APP, config)
+    stage = _stage(app, config, outside)
+
+    async def sender_stage(stream: Any) -> None:
+        async for event in stream.noack().events():
+            await stage.accept(event)
+
+    app.agent(app.topic(*_lanes(), key_serializer="raw", value_serializer="raw"), name="sender_stage")(sender_stage)
+    start_ticks(app, _lanes(), config.tick_s, stage.tick)
+    app.on_partitions_revoked.connect(stage.leave)
+    app.on_before_shutdown.connect(stage.leave)
+    app.smsflow_stage = stage  # Faust keeps a weak reference to what is connected
+    _start_reconciler(app, outside)
+    return app
+
+
+def _stage(app: faust.App, config: AppConfig, outside: SenderOutside) -> SenderStage:
+    fence = fence_of(app, config)
+    executor = Executor(outside.sender, outside.history, outside.revocations, fence, outside.clock, calls=outside.calls)
+    tables = SenderTables(_store(app, ATTEMPTS, config), _store(app, THROTTLE, config), outside.codec)
+    return SenderStage(
+        SenderParts(
+            tables=tables,
+            executor=executor,
+            publisher=outside.publisher,
+            revocations=outside.revocations,
+            fence=fence,
+            clock=outside.clock,
+            policy=outside.policy,
+            codec=outside.codec,
+            acks=OrderedAcks(config.in_flight, config.window),
+            calls=outside.calls,
+            tick_s=config.tick_s,
+        )
+    )
+
+
+def _start_reconciler(app: faust.App, outside: SenderOutside) -> None:
+    """Let the owner of partition 0 read Twilio's list: one worker at a time, as a rule."""
+    window = timedelta(seconds=outside.reconcile_window_s)
+    reconciler = Reconciler(outside.history, outside.publisher, outside.codec, outside.clock, window)
+    first = TP(_lanes()[0], 0)
+
+    async def reconcile() -> None:
+        if not app.rebalancing and not app.should_stop and first in app.consumer.assignment():
+            await reconciler.round()
+
+    app.timer(outside.reconcile_every_s, traced=False, name="reconcile")(reconcile)
+
+
+def _store(app: faust.App, name: str, config: AppConfig) -> DurableStore:
+    return DurableStore(app.Table(name, partitions=config.partitions))
+
+
+def _lanes() -> tuple[str, ...]:
+    return tuple(topic.name for topic in SENDER_INPUTS)
