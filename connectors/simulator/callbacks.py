@@ -5,8 +5,9 @@ import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 from hashlib import sha1
-from urllib.parse import parse_qs, urlsplit, urlunsplit
+from urllib.parse import parse_qs, quote_plus, urlsplit, urlunsplit
 
 from connectors.simulator.chance import hex32
 from connectors.simulator.messages import API_VERSION, Message
@@ -85,7 +86,21 @@ class Delivery:
 
     def headers(self) -> dict[str, str]:
         """What Twilio adds to the request."""
-        return {"X-Twilio-Signature": self.signature, "I-Twilio-Idempotency-Token": self.token}
+        return {
+            "Content-Type": "application/x-www-form-urlencoded; charset=UTF-8",
+            "X-Twilio-Signature": self.signature,
+            "I-Twilio-Idempotency-Token": self.token,
+        }
+
+    def body(self) -> bytes:
+        """The form on the wire."""
+        return "&".join(f"{name}={_quoted(value)}" for name, value in self.fields.items()).encode()
+
+
+@lru_cache(maxsize=1024)
+def _quoted(value: str) -> str:
+    """Most values come again and again: quoting is a third of what a callback costs otherwise."""
+    return quote_plus(value)
 
 
 def delivery(

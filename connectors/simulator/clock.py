@@ -39,6 +39,7 @@ class ManualClock:
     def __init__(self, start: datetime = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)) -> None:
         self._now = start
         self._sleepers: list[tuple[datetime, asyncio.Future[None]]] = []
+        self._asleep = asyncio.Event()
 
     def now(self) -> datetime:
         return self._now
@@ -50,11 +51,18 @@ class ManualClock:
             if when <= self._now and not sleeper.done():
                 sleeper.set_result(None)
         self._sleepers = [entry for entry in self._sleepers if not entry[1].done()]
+        if not self._sleepers:
+            self._asleep.clear()
 
     async def sleep(self, delay: timedelta) -> None:
         sleeper = asyncio.get_running_loop().create_future()
         self._sleepers.append((self._now + delay, sleeper))
+        self._asleep.set()
         await sleeper
+
+    async def slept_on(self) -> None:
+        """Return once somebody sleeps on this clock."""
+        await self._asleep.wait()
 
     def alarm(self, _when: datetime, _ring: Callable[[], None]) -> None:
         """Never rings: whoever moves this clock stirs the engine too."""

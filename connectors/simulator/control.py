@@ -12,6 +12,7 @@ from connectors.simulator.clock import Clock
 from connectors.simulator.engine import Engine
 from connectors.simulator.faults import Fault, Faults
 from connectors.simulator.ledger import rows, summary
+from connectors.simulator.refusals import Refusal
 from connectors.simulator.settings import CallbackFaults
 from connectors.simulator.world import World
 
@@ -105,13 +106,22 @@ class Control:
 
 @web.middleware
 async def explain(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """What the control API cannot do is the caller's mistake, and it says which."""
+    """What the control API cannot do is the caller's mistake, and it says which; a strange path is Twilio's 20404."""
     if not request.path.startswith("/sim/"):
-        return await handler(request)
+        return await _twilios(request, handler)
     try:
         return await handler(request)
     except (KeyError, LookupError, TypeError, ValueError) as error:
         return _json({"error": f"{type(error).__name__}: {error}"}, 400)
+
+
+async def _twilios(request: web.Request, handler: Handler) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except web.HTTPNotFound:
+        return _json(Refusal(20404).body(), 404)
+    except web.HTTPMethodNotAllowed:
+        return _json(Refusal(20004).body(), 405)
 
 
 async def _read(request: web.Request) -> dict[str, Any]:

@@ -69,7 +69,7 @@ class Courier:
         try:
             async with self._session.post(
                 delivery.url,
-                data=delivery.fields,
+                data=delivery.body(),
                 headers=delivery.headers(),
                 timeout=timeout,
                 allow_redirects=False,

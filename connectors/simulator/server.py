@@ -35,9 +35,10 @@ def create_app(world: World, *, clock: Clock, faults: Faults, engine: Engine) ->
     return app
 
 
-async def serve(settings: SimulatorSettings) -> None:
-    """Run a simulator until cancelled."""
-    async with Simulator(settings):
+async def serve(settings: SimulatorSettings, ready: Callable[[str], None] = lambda _url: None) -> None:
+    """Run a simulator until cancelled; `ready` is told its base URL once it listens."""
+    async with Simulator(settings) as simulator:
+        ready(simulator.base_url)
         await asyncio.Event().wait()
 
 
@@ -107,6 +108,8 @@ class Simulator:
     async def _stir(self) -> None:
         self.engine.stir()
         await self.engine.courier.idle()
+        if self.engine.courier.failure is not None:
+            raise self.engine.courier.failure
 
     def _manual(self) -> ManualClock:
         if not isinstance(self.clock, ManualClock):

@@ -1,0 +1,160 @@
+"""What the API refuses, with Twilio's codes: https://www.twilio.com/docs/api/errors"""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from twilio.base.exceptions import TwilioRestException
+from twilio.rest import Client
+
+from connectors.simulator.drafts import Draft, read
+from connectors.simulator.queues import SenderQueues
+from connectors.simulator.refusals import Refusal
+from connectors.simulator.server import Simulator
+from connectors.simulator.settings import SERVICE_SID, TEST_ACCOUNT_SID, Account, Service, SimulatorSettings
+from tests.connectors.simulator.conftest import PERSON, SENDER, Connect, create
+
+NOW = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
+OTHER = Account(sid="AC" + "9" * 32, numbers=frozenset({"+12125550199"}), services=())
+EMPTY = "MG" + "e" * 32
+MINE = Account(services=(Service(), Service(sid=EMPTY, numbers=())))
+SETTINGS = SimulatorSettings(accounts=(MINE, OTHER))
+
+
+def code_of(**changes: str | None) -> int | None:
+    fields = {"To": PERSON, "From": SENDER, "Body": "Hello"} | changes
+    given = {name: [value] for name, value in fields.items() if value is not None}
+    result = read(given, MINE, SETTINGS, NOW)
+    return result.code if isinstance(result, Refusal) else None
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({}, None),
+        ({"To": None}, 21604),
+        ({"To": "2125550101"}, 21211),
+        ({"To": "+1212555010"}, 21211),
+        ({"To": "+447700900123"}, None),
+        ({"To": "+10125550101"}, 21211),
+        ({"To": "55555"}, 21265),
+        ({"To": SENDER}, 21266),
+        ({"From": None}, 21603),
+        ({"From": "+12125550198"}, 21659),
+        ({"From": "+12125550199"}, 21660),
+        ({"From": "ACME"}, 21606),
+        ({"From": "no!"}, 21212),
+        ({"Body": None}, 21602),
+        ({"Body": ""}, 21602),
+        ({"Body": None, "MediaUrl": "https://example.org/a.png"}, None),
+        ({"Body": "x" * 1600}, None),
+        ({"Body": "x" * 1601}, 21617),
+        ({"StatusCallback": "ftp://example.org/"}, 21609),
+        ({"StatusCallback": "https://my_host.example.org/"}, 21609),
+        ({"StatusCallback": "https://example.org/" + "x" * 4000}, 21609),
+        ({"StatusCallback": "https://example.org:99999/"}, 21609),
+        ({"StatusCallback": "http://127.0.0.1:8080/cb?attempt=m/1#rc=5"}, None),
+        ({"ValidityPeriod": "0"}, 21624),
+        ({"ValidityPeriod": "36001"}, 21624),
+        ({"ValidityPeriod": "36000"}, None),
+        ({"MessagingServiceSid": "MG" + "f" * 32, "From": None}, 21701),
+        ({"MessagingServiceSid": EMPTY, "From": None}, 21704),
+        ({"MessagingServiceSid": SERVICE_SID, "From": None}, None),
+        ({"MessagingServiceSid": SERVICE_SID, "From": "+12025550103"}, None),
+        ({"MessagingServiceSid": SERVICE_SID, "From": SENDER}, 21606),
+    ],
+)
+def test_a_request_is_refused_by_its_first_mistake(changes: dict[str, str | None], code: int | None) -> None:
+    assert code_of(**changes) == code
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"SendAt": "2026-01-05T12:05:00Z"}, None),
+        ({"SendAt": "2026-01-05T12:04:59Z"}, 35114),
+        ({"SendAt": "2026-02-09T12:00:00Z"}, None),
+        ({"SendAt": "2026-02-09T12:00:01Z"}, 35114),
+        ({"SendAt": "tomorrow"}, 35114),
+        ({"SendAt": None}, 35111),
+        ({"SendAt": "2026-01-05T12:05:00Z", "ScheduleType": "later"}, 35126),
+        ({"SendAt": "2026-01-05T12:05:00Z", "MessagingServiceSid": None}, 35118),
+    ],
+)
+def test_scheduling_has_a_window_and_needs_a_service(changes: dict[str, str | None], code: int | None) -> None:
+    """https://www.twilio.com/docs/api/errors/35114 and 35118; the window is 300 s to 35 days."""
+    scheduled: dict[str, str | None] = {"ScheduleType": "fixed", "MessagingServiceSid": SERVICE_SID}
+    fields = scheduled | changes
+    if fields["MessagingServiceSid"]:
+        fields["From"] = None
+    assert code_of(**fields) == code
+
+
+async def test_the_sdk_sees_twilios_error_body(client: Client) -> None:
+    with pytest.raises(TwilioRestException) as caught:
+        await create(client, to="nobody")
+    assert (caught.value.status, caught.value.code) == (400, 21211)
+    assert "nobody" in caught.value.msg
+
+
+MAGIC: list[tuple[dict[str, Any], int]] = [
+    ({"from_": "+15005550001"}, 21212),
+    ({"from_": "+15005550007"}, 21606),
+    ({"from_": "+15005550008"}, 21611),
+    ({"from_": "+12125550177"}, 21606),
+    ({"to": "+15005550001"}, 21211),
+    ({"to": "+15005550002"}, 21612),
+    ({"to": "+15005550003"}, 21408),
+    ({"to": "+15005550004"}, 21610),
+    ({"to": "+15005550009"}, 21614),
+]
+
+
+@pytest.mark.parametrize(("given", "code"), MAGIC)
+async def test_magic_numbers_answer_as_documented(connect: Connect, given: dict[str, Any], code: int) -> None:
+    """https://www.twilio.com/docs/iam/test-credentials"""
+    async with Simulator() as sim:
+        with pytest.raises(TwilioRestException) as caught:
+            await create(connect(sim, TEST_ACCOUNT_SID), **given)
+        assert caught.value.code == code
+
+
+def test_a_queue_of_ten_hours_is_full() -> None:
+    """https://www.twilio.com/docs/api/errors/21611"""
+    queues = SenderQueues({}, default_rate=1.0)
+    queues.join(SENDER, 36000, NOW)
+    assert not queues.full(SENDER, NOW)
+    queues.join(SENDER, 1, NOW)
+    assert queues.full(SENDER, NOW)
+    assert not queues.full(SENDER, NOW + timedelta(seconds=1))
+
+
+@pytest.mark.parametrize(("sender", "face"), [(SENDER, "refused"), (None, "failed")])
+async def test_a_full_queue_refuses_a_number_and_fails_a_service(
+    connect: Connect, sim: Simulator, sender: str | None, face: str
+) -> None:
+    """21611 at create for a number, 30001 afterwards for a service."""
+    async with Simulator(clock=sim.clock, default_rate=1 / 40000) as slow:
+        client = connect(slow)
+        given: dict[str, Any] = {"from_": sender} if sender else {"messaging_service_sid": SERVICE_SID}
+        await create(client, **given)
+        await slow.advance(timedelta(seconds=1))
+        if face == "refused":
+            with pytest.raises(TwilioRestException) as caught:
+                await create(client, **given)
+            assert caught.value.code == 21611
+        else:
+            sid = (await create(client, **given)).sid
+            await slow.advance(timedelta(seconds=1))
+            assert (slow.world.store.messages[sid].status, slow.world.store.messages[sid].code) == ("failed", 30001)
+
+
+def test_smart_encoding_lowers_the_segments_and_keeps_the_text() -> None:
+    """https://www.twilio.com/docs/messaging/services/smart-encoding-char-list"""
+    form = {"To": [PERSON], "From": [SENDER], "Body": ["“" + "x" * 100 + "”"]}
+    plain = read(form, MINE, SETTINGS, NOW)
+    smart = read(form | {"SmartEncoded": ["true"]}, MINE, SETTINGS, NOW)
+    assert isinstance(plain, Draft)
+    assert isinstance(smart, Draft)
+    assert (plain.segments, smart.segments) == (2, 1)
+    assert smart.text == plain.text

@@ -1,0 +1,70 @@
+"""The server around the world: the real clock, start and stop, strange paths, its own health."""
+
+import asyncio
+from typing import Any
+
+import aiohttp
+import orjson
+import pytest
+from twilio.base.exceptions import TwilioRestException
+from twilio.rest import Client
+
+from connectors.simulator.server import Simulator, serve
+from connectors.simulator.settings import SERVICE_SID, SimulatorSettings
+from tests.connectors.simulator.conftest import ALWAYS, Connect, Receiver, create
+
+
+async def test_on_the_real_clock_it_moves_by_itself(connect: Connect, receiver: Receiver) -> None:
+    async with Simulator(mix=ALWAYS) as sim:
+        await create(connect(sim), messaging_service_sid=SERVICE_SID, status_callback=receiver.url)
+        async with asyncio.timeout(10):
+            statuses = [await receiver.arrivals.get() for _ in range(3)]
+    assert sorted(statuses) == ["delivered", "queued", "sent"]
+
+
+async def test_serve_says_where_and_stops_when_cancelled() -> None:
+    ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    task = asyncio.create_task(serve(SimulatorSettings(), ready.set_result))
+    url = await ready
+    async with aiohttp.ClientSession() as session:
+        async with session.get(f"{url}/sim/health") as response:
+            assert orjson.loads(await response.read()) == {"ok": True, "failure": None}
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        with pytest.raises(aiohttp.ClientConnectorError):
+            await session.get(f"{url}/sim/health")
+
+
+async def test_it_stops_while_requests_hang(sim: Simulator, client: Client) -> None:
+    async with Simulator() as other:
+        client.api.base_url = other.base_url
+        async with (
+            aiohttp.ClientSession() as session,
+            session.post(f"{other.base_url}/sim/faults", json={"fault": "hang", "seconds": 3600}),
+        ):
+            call = asyncio.create_task(create(client))
+            while not other.world.store.order:
+                await asyncio.wait([call], timeout=0.005)
+    with pytest.raises(OSError):  # noqa: PT011  requests' ConnectionError: the connection ended without an answer
+        await call
+
+
+async def test_a_strange_path_is_not_found_the_way_twilio_says_it(client: Client) -> None:
+    with pytest.raises(TwilioRestException) as caught:
+        await asyncio.to_thread(lambda: client.calls("CA" + "0" * 32).fetch())
+    assert (caught.value.status, caught.value.code) == (404, 20404)
+
+
+async def test_a_bug_while_posting_shows_in_its_health(
+    sim: Simulator, client: Client, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def bug(*_args: Any) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(sim.world, "posted", bug)
+    await create(client, status_callback=receiver.url)
+    with pytest.raises(ZeroDivisionError):
+        await sim.settle()
+    async with aiohttp.ClientSession() as session, session.get(f"{sim.base_url}/sim/health") as response:
+        assert response.status == 500

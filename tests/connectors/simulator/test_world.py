@@ -1,0 +1,94 @@
+"""The world without a server: the same seed gives the same world, whatever else happens."""
+
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connectors.simulator.callbacks import Reply
+from connectors.simulator.carriers import outcome
+from connectors.simulator.ledger import rows
+from connectors.simulator.messages import Message
+from connectors.simulator.settings import DEFAULT_MIX, SERVICE_SID, SimulatorSettings
+from connectors.simulator.world import World
+from tests.connectors.simulator.conftest import PERSON, SENDER
+
+NOW = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
+LATER = NOW + timedelta(days=1)
+
+
+def message(world: World, body: str, to: str = PERSON, *, service: bool = False) -> Message:
+    sender = {"MessagingServiceSid": [SERVICE_SID]} if service else {"From": [SENDER]}
+    url = ["http://127.0.0.1/cb"]
+    created = world.create(
+        world.settings.accounts[0], {"To": [to], "Body": [body], "StatusCallback": url} | sender, NOW
+    )
+    assert isinstance(created, Message)
+    return created
+
+
+def run(seed: int, bodies: list[str]) -> World:
+    world = World(SimulatorSettings(seed=seed))
+    for body in bodies:
+        message(world, body, service=len(body) % 2 == 0)
+    while (due := world.next_due()) is not None:
+        for delivery in world.advance(due):
+            world.posted(delivery, Reply("ok"), [], due)
+    return world
+
+
+@given(st.integers(0, 9), st.lists(st.text("abc ", min_size=1, max_size=5), max_size=8))
+def test_the_same_seed_and_requests_give_the_same_ledger(seed: int, bodies: list[str]) -> None:
+    assert rows(run(seed, bodies)) == rows(run(seed, bodies))
+
+
+@given(st.lists(st.text("abc ", min_size=1, max_size=5), max_size=8))
+def test_every_message_ends_and_every_callback_is_posted_once(bodies: list[str]) -> None:
+    world = run(1, bodies)
+    for kept in world.store.order:
+        assert kept.final
+        told = [status for status, _at in kept.history[1:]]
+        assert list(kept.posted) == told
+        assert set(kept.posted.values()) <= {"delivered"}
+        assert [at for _status, at in kept.history] == sorted(at for _status, at in kept.history)
+
+
+def test_outcomes_do_not_depend_on_the_order_of_requests() -> None:
+    bodies = [f"text {number}" for number in range(50)]
+    forward = {kept.text: kept.status for kept in run(3, bodies).store.order}
+    backward = {kept.text: kept.status for kept in run(3, bodies[::-1]).store.order}
+    assert forward == backward
+
+
+def test_outcomes_follow_the_mix() -> None:
+    settings = SimulatorSettings(seed=7)
+    drawn = Counter(outcome(settings, PERSON, f"text {n}", 1).status for n in range(10_000))
+    assert 9300 < drawn["delivered"] < 9500
+    assert 20 < drawn["failed"] < 70
+    assert abs(sum(fate.weight for fate in DEFAULT_MIX) - 1) < 1e-9
+
+
+def test_a_second_try_of_the_same_text_may_end_otherwise() -> None:
+    settings = SimulatorSettings(seed=7)
+    ends = {outcome(settings, PERSON, "same text", nth).status for nth in range(200)}
+    assert {"delivered", "undelivered"} <= ends
+
+
+def test_a_scripted_outcome_comes_before_the_mix() -> None:
+    world = World(SimulatorSettings())
+    world.life.script(PERSON, "undelivered", 30008, times=1)
+    first, second = message(world, "one"), message(world, "two")
+    world.advance(LATER)
+    assert (first.status, first.code) == ("undelivered", 30008)
+    assert (second.status, second.code) != ("undelivered", 30008)
+
+
+def test_a_message_without_receipt_stays_sent_and_is_billed() -> None:
+    """https://www.twilio.com/docs/messaging/guides/outbound-message-logging: no receipt may ever come."""
+    world = World(SimulatorSettings())
+    world.life.script(PERSON, "sent", None, times=1)
+    stuck = message(world, "one")
+    world.advance(LATER)
+    assert (stuck.status, stuck.final) == ("sent", False)
+    assert stuck.price is not None
