@@ -9,9 +9,10 @@ import pytest
 from twilio.base.exceptions import TwilioRestException
 from twilio.rest import Client
 
+from connectors.simulator.clock import ManualClock
 from connectors.simulator.server import Simulator, serve
-from connectors.simulator.settings import SERVICE_SID, SimulatorSettings
-from tests.connectors.simulator.conftest import ALWAYS, Connect, Receiver, create
+from connectors.simulator.settings import SERVICE_SID, Service, SimulatorSettings
+from tests.connectors.simulator.conftest import ALWAYS, PERSON, Connect, Receiver, account, create
 
 
 async def test_on_the_real_clock_it_moves_by_itself(connect: Connect, receiver: Receiver) -> None:
@@ -68,3 +69,35 @@ async def test_a_bug_while_posting_shows_in_its_health(
         await sim.settle()
     async with aiohttp.ClientSession() as session, session.get(f"{sim.base_url}/sim/health") as response:
         assert response.status == 500
+
+
+async def test_outcomes_and_callback_faults_can_be_set_over_http(
+    sim: Simulator, client: Client, receiver: Receiver
+) -> None:
+    wish = {"to": PERSON, "status": "undelivered", "code": 30008}
+    async with aiohttp.ClientSession() as session:
+        async with session.post(f"{sim.base_url}/sim/outcomes", json=wish) as response:
+            assert response.status == 201
+        async with session.post(f"{sim.base_url}/sim/callback-faults", json={"lost": 1.0}) as response:
+            assert response.status == 201
+        async with session.post(f"{sim.base_url}/sim/callback-faults", json={"eaten": 1.0}) as response:
+            assert response.status == 400
+    sid = (await create(client, status_callback=receiver.url)).sid
+    await sim.settle()
+
+    kept = sim.world.store.messages[sid]
+    assert (kept.status, kept.code, receiver.received) == ("undelivered", 30008, [])
+    assert kept.posted == {"sent": "lost", "undelivered": "lost"}
+
+
+async def test_a_service_may_have_a_callback_url_of_its_own(connect: Connect, receiver: Receiver) -> None:
+    """The message's own URL goes first: https://www.twilio.com/docs/messaging/api/message-resource"""
+    service = Service(status_callback=f"{receiver.url}/service")
+    accounts = (account(receiver, services=(service,)),)
+    async with Simulator(clock=ManualClock(), mix=ALWAYS, accounts=accounts) as sim:
+        client = connect(sim)
+        await create(client, messaging_service_sid=SERVICE_SID)
+        await create(client, body="own", messaging_service_sid=SERVICE_SID, status_callback=f"{receiver.url}/own")
+        await sim.settle()
+    paths = [request.url.rpartition("/")[2] for request in receiver.received]
+    assert sorted(paths) == ["own"] * 3 + ["service"] * 3
