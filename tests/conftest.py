@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import warnings
 from collections.abc import Iterator
 from contextlib import closing
@@ -34,6 +35,8 @@ def docker_answers() -> bool:
                 return bool(client.ping())
         except DockerException:
             return False
+        finally:
+            gc.collect()
 
 
 def pytest_report_header() -> str:

@@ -1,0 +1,90 @@
+"""Reading in batches with commits, from a real broker."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from connectors.kafka.errors import ReadError
+from connectors.kafka.group_reader import GroupReader
+from connectors.kafka.producer import KafkaPublisher
+from connectors.kafka.records import Record
+from tests.conftest import KafkaServer
+from tests.connectors.kafka.topics import fresh_topic, numbered
+
+pytestmark = pytest.mark.kafka
+Join = Callable[[], GroupReader]
+
+
+@pytest.fixture
+async def topic(kafka: KafkaServer) -> str:
+    """A topic with 30 records."""
+    name = fresh_topic(kafka.bootstrap)
+    publisher = KafkaPublisher(kafka.bootstrap)
+    await publisher.publish(numbered(name, 30))
+    publisher.close()
+    return name
+
+
+@pytest.fixture
+def join(kafka: KafkaServer, topic: str) -> Iterator[Join]:
+    group = uuid.uuid4().hex
+    members: list[GroupReader] = []
+
+    def make() -> GroupReader:
+        members.append(GroupReader(kafka.bootstrap, group, [topic], session_timeout_ms=6000))
+        return members[-1]
+
+    yield make
+    for member in members:
+        member.close()
+
+
+def read(reader: GroupReader, count: int) -> list[Record]:
+    found: list[Record] = []
+    for _ in range(100):
+        found += reader.poll_batch(count - len(found), timeout=0.5)
+        if len(found) >= count:
+            return found
+    raise AssertionError(f"only {len(found)} of {count} records came")
+
+
+def values(records: list[Record]) -> list[int]:
+    return sorted(int(record.value or b"") for record in records)
+
+
+def test_a_batch_is_never_larger_than_asked_for(join: Join) -> None:
+    reader = join()
+    first = read(reader, 10)
+    assert len(first) == 10
+    assert values(first + read(reader, 20)) == list(range(30))
+    assert reader.poll_batch(10, timeout=0.1) == []
+
+
+def test_what_was_committed_does_not_come_again(join: Join) -> None:
+    first = join()
+    done = read(first, 12)
+    first.commit()
+    first.close()
+
+    assert values(done + read(join(), 18)) == list(range(30))
+
+
+def test_what_was_not_committed_comes_again(join: Join) -> None:
+    with join() as first:
+        read(first, 30)
+    assert values(read(join(), 30)) == list(range(30))
+
+
+def test_committing_nothing_does_no_harm(join: Join) -> None:
+    join().commit()
+
+
+def test_a_missing_topic_is_an_error_and_not_silence(kafka: KafkaServer) -> None:
+    with (
+        GroupReader(kafka.bootstrap, uuid.uuid4().hex, ["no-such-topic"]) as reader,
+        pytest.raises(ReadError, match="no-such-topic"),
+    ):
+        read(reader, 1)
