@@ -1,0 +1,184 @@
+"""What failed → a plan that says what would happen to each: put back, or never, and why.
+
+The plan is a proposal. What it puts back enters at the front door, where every rule is asked again and the message's own
+state has the last word; so a plan that is out of date, or run twice, sends nothing it should not.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from processors.core import rules, statuses
+from processors.core.events import OUTCOME_UNKNOWN
+from schemas.records import DeadLetter, Failed, Sent, StatusChanged
+from schemas.topics import BY_NAME, SENDER_INPUTS, SMS_REQUESTS
+
+WAITING = "waiting"
+_LANES = frozenset(topic.name for topic in SENDER_INPUTS)
+
+
+class Verdict(StrEnum):
+    """What a plan does with one failure."""
+
+    SEND = "send"
+    PUT_BACK = "put_back"
+    NEVER = "never"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
+    """Where a record stands in Kafka."""
+
+    topic: str
+    partition: int
+    offset: int
+
+    def __str__(self) -> str:
+        return f"{self.topic}/{self.partition}/{self.offset}"
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """Which failures are meant; no reasons: all of them. ``since`` and ``until`` bound when they happened."""
+
+    since: datetime
+    until: datetime | None = None
+    reasons: frozenset[str] = frozenset()
+    tenant: str | None = None
+    campaign: str | None = None
+
+    def match(self, reason: str, at: datetime, tenant: str | None = None, campaign: str | None = None) -> bool:
+        """Whether a failure is meant. A dead letter has neither tenant nor campaign, so naming one leaves it out."""
+        return (
+            self.since <= at
+            and (self.until is None or at < self.until)
+            and (not self.reasons or reason in self.reasons)
+            and self.tenant in (None, tenant)
+            and self.campaign in (None, campaign)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One failure and its verdict. ``target`` is the topic it goes back to; ``why`` explains a NEVER."""
+
+    place: Place
+    reason: str
+    verdict: Verdict
+    target: str
+    message_id: str | None = None
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a replay will do; it names records by their place and holds no text and no number."""
+
+    plan_id: str
+    made_at: datetime
+    filters: Filters
+    entries: tuple[Entry, ...]
+
+    def counts(self) -> Mapping[tuple[str, Verdict, str], int]:
+        """(reason, verdict, why) → how many."""
+        return Counter((entry.reason, entry.verdict, entry.why) for entry in self.entries)
+
+    def back(self) -> tuple[Entry, ...]:
+        """What is to be put back."""
+        return tuple(entry for entry in self.entries if entry.verdict is not Verdict.NEVER)
+
+
+@dataclass(slots=True)
+class Facts:
+    """What the topics say, gathered record by record in any order."""
+
+    failed: dict[str, tuple[Place, Failed]] = field(default_factory=dict)
+    delivered: set[str] = field(default_factory=set)
+    latest_attempt: dict[str, int] = field(default_factory=dict)
+    waiting_since: dict[str, datetime] = field(default_factory=dict)
+    letters: list[tuple[Place, DeadLetter]] = field(default_factory=list)
+    put_back: set[str] = field(default_factory=set)
+
+    def add(self, place: Place, record: object) -> None:
+        """Take note of one record; kinds that say nothing about failures are left out."""
+        match record:
+            case Failed():
+                self._add_failed(place, record)
+            case Sent():
+                self._add_attempt(record.message_id, record.attempt)
+            case StatusChanged():
+                self._add_status(record)
+            case DeadLetter():
+                self.letters.append((place, record))
+
+    def _add_failed(self, place: Place, failed: Failed) -> None:
+        self._add_attempt(failed.message_id, failed.attempt)
+        known = self.failed.get(failed.message_id)
+        if known is None or (known[1].attempt, known[1].occurred_at) <= (failed.attempt, failed.occurred_at):
+            self.failed[failed.message_id] = (place, failed)
+
+    def _add_status(self, status: StatusChanged) -> None:
+        self._add_attempt(status.message_id, status.attempt)
+        if status.status in statuses.SUCCESSES:
+            self.delivered.add(status.message_id)
+        if status.status == WAITING:
+            known = self.waiting_since.get(status.message_id, status.occurred_at)
+            self.waiting_since[status.message_id] = max(known, status.occurred_at)
+
+    def _add_attempt(self, message_id: str, attempt: int) -> None:
+        self.latest_attempt[message_id] = max(attempt, self.latest_attempt.get(message_id, 0))
+
+
+def plan(plan_id: str, facts: Facts, filters: Filters, now: datetime) -> Plan:
+    """The verdict on every failure the filters mean."""
+    entries = [*_messages(facts, filters), *_letters(facts, filters)]
+    return Plan(plan_id, now, filters, tuple(sorted(entries, key=lambda entry: entry.place)))
+
+
+def _messages(facts: Facts, filters: Filters) -> Iterable[Entry]:
+    for message_id, (place, failed) in facts.failed.items():
+        if filters.match(failed.reason, failed.occurred_at, failed.tenant, failed.campaign):
+            why = _objection(facts, failed)
+            verdict = Verdict.NEVER if why else Verdict.SEND
+            yield Entry(place, failed.reason, verdict, SMS_REQUESTS.name, message_id, why or "")
+
+
+def _objection(facts: Facts, failed: Failed) -> str | None:
+    """Why this failure must not be sent again, or None."""
+    message_id = failed.message_id
+    if message_id in facts.delivered:
+        return "delivered"
+    if facts.latest_attempt[message_id] > failed.attempt:
+        return "tried again since"
+    if facts.waiting_since.get(message_id, failed.occurred_at) > failed.occurred_at:
+        return "under way again"
+    if failed.reason == OUTCOME_UNKNOWN:
+        return "outcome unknown: it may have been sent"
+    if failed.reason == rules.OPTED_OUT:
+        return "opted out"
+    return None if failed.replayable and not failed.suppressed else "permanent"
+
+
+def _letters(facts: Facts, filters: Filters) -> Iterable[Entry]:
+    for place, letter in facts.letters:
+        if filters.match(letter.reason, letter.occurred_at):
+            why = _letter_objection(facts, place, letter)
+            verdict = Verdict.NEVER if why else Verdict.PUT_BACK
+            yield Entry(place, letter.reason, verdict, letter.topic, None, why or "")
+
+
+def _letter_objection(facts: Facts, place: Place, letter: DeadLetter) -> str | None:
+    if str(place) in facts.put_back:
+        return "put back before"
+    if letter.value is None:
+        return "its bytes were not kept"
+    if letter.topic not in BY_NAME:
+        return "its topic is unknown"
+    if letter.topic in _LANES:
+        # Its message may have had another attempt since: the person stage alone may command one.
+        return "a command; its message is settled by the person stage"
+    return None
