@@ -1,4 +1,4 @@
-"""Doubles of every port, in memory: they pass the contract suites the real adapters pass.
+"""Doubles of every port, in memory: they pass the contract suites the real adapters pass, and raise the same errors.
 
 `MemoryTwilio` is what `MemorySender` and `MemoryHistory` share, as the account is what the real ones share. Its methods
 named ``…_next`` change the next call alone.
@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol
 
+from connectors.kafka.errors import PublishError
+from connectors.twilio.errors import HistoryUnavailable
 from schemas.codec import Wire
 from schemas.records import Action, AttemptResult, Dispatch, HistoryEntry, Outcome
 
@@ -127,10 +129,6 @@ class MemorySender:
         return replace(self._twilio.take(attempt, now), called_at=now)
 
 
-class HistoryUnavailable(Exception):  # noqa: N818  the name the port gives it
-    """The list could not be read; reading it again is safe."""
-
-
 class MemoryHistory:
     """Double of ``MessageHistory``."""
 
@@ -177,10 +175,6 @@ class MemoryHistory:
             date_created=message.created,
             read_at=self._clock.now(),
         )
-
-
-class PublishError(Exception):
-    """Not all records were acknowledged."""
 
 
 class MemoryPublisher:

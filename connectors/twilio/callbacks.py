@@ -19,7 +19,7 @@ _MAX_CODE = 2**31
 def parse_form(body: bytes) -> list[tuple[str, str]]:
     """Every field in order, blank and repeated ones kept: they are signed too. Raises MalformedWebhook."""
     try:
-        return parse_qsl(body.decode("ascii"), keep_blank_values=True, max_num_fields=MAX_FIELDS)
+        return parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=MAX_FIELDS)
     except ValueError as error:
         raise MalformedWebhook(f"no form: {error}") from error
 

@@ -123,7 +123,7 @@ def _row(item: Any) -> Row:
         sender_number=item.from_,
         messaging_service=item.messaging_service_sid,
         body=item.body or "",
-        outbound=_outbound(item),
+        created_by_api=item.direction == "outbound-api",
         date_created=item.date_created,
         error_code=_integer(item.error_code),
     )

@@ -17,14 +17,14 @@ from schemas.records import Dispatch, Outcome
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One message as the list shows it; ``outbound`` is false for what a person sent to us."""
+    """One message as the list shows it; ``created_by_api`` is false for inbound messages and for TwiML's answers."""
 
     sid: str
     status: str
     sender_number: str | None
     messaging_service: str | None
     body: str
-    outbound: bool
+    created_by_api: bool
     date_created: datetime | None
     error_code: int | None = None
 
@@ -72,7 +72,7 @@ def _may_be(look_up: Dispatch, row: Row, now: datetime) -> bool:
     after, before = window(look_up, now)
     sender = row.messaging_service if is_service(look_up.sender) else row.sender_number
     return (
-        row.outbound
+        row.created_by_api
         and sender == look_up.sender
         and row.sid not in look_up.claimed_sids
         and row.date_created is not None

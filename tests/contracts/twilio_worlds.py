@@ -1,0 +1,145 @@
+"""The two Twilios the contract suites run on: the double in memory, and the SDK over HTTP to the simulator."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Protocol
+
+from connectors.clock import ManualClock
+from connectors.memory import MemoryHistory, MemorySender, MemoryTwilio
+from connectors.simulator.clock import ManualClock as SimulatorClock
+from connectors.simulator.faults import Fault
+from connectors.simulator.server import Simulator
+from connectors.simulator.settings import SERVICE_SID
+from connectors.twilio.account import TwilioAccount
+from connectors.twilio.history import TwilioHistory
+from connectors.twilio.sender import TwilioSender
+from processors.ports import MessageHistory, SmsSender
+from tests.builders import NOW, PERSON
+
+REFUSED = "+15005550001"
+"""Twilio's magic recipient that is refused with 21211."""
+
+
+class World(Protocol):
+    """A Twilio that misbehaves on demand, and its clock."""
+
+    sender: SmsSender
+    history: MessageHistory
+    clock: ManualClock
+    service: str
+
+    def accepted(self) -> list[tuple[str, str | None]]:
+        """To whom and what, in order."""
+        ...
+
+    def lose_next_answer(self) -> None: ...
+    def lose_next_request(self) -> None: ...
+    def fail_next(self) -> None: ...
+    def limit_next(self) -> None: ...
+    def refuse_next(self) -> str:
+        """The next message to the number given back is refused."""
+        ...
+
+    def lose_the_list(self) -> None: ...
+    async def advance(self, by: timedelta) -> None: ...
+
+
+class MemoryWorld:
+    """The doubles."""
+
+    service = SERVICE_SID
+
+    def __init__(self) -> None:
+        self.clock = ManualClock(NOW)
+        self.twilio = MemoryTwilio()
+        self.sender: SmsSender = MemorySender(self.twilio, self.clock)
+        self.history: MessageHistory = MemoryHistory(self.twilio, self.clock, page_size=2)
+        self.lose_next_answer = self.twilio.lose_next_answer
+        self.lose_next_request = self.twilio.lose_next_request
+        self.fail_next = self.twilio.fail_next
+
+    def accepted(self) -> list[tuple[str, str | None]]:
+        return [(message.attempt.person, message.attempt.body) for message in self.twilio.accepted]
+
+    def limit_next(self) -> None:
+        self.twilio.limit_next(3000)
+
+    def refuse_next(self) -> str:
+        self.twilio.refuse_next(21211)
+        return PERSON
+
+    def lose_the_list(self) -> None:
+        self.twilio.list_available = False
+
+    async def advance(self, by: timedelta) -> None:
+        self.clock.advance(by)
+
+
+class SimulatorWorld:
+    """The real adapters and the simulator they speak to."""
+
+    service = SERVICE_SID
+
+    def __init__(self, simulator: Simulator, sender: TwilioSender, history: TwilioHistory, clock: ManualClock) -> None:
+        self.simulator = simulator
+        self.sender: SmsSender = sender
+        self.history: MessageHistory = history
+        self.clock = clock
+
+    def accepted(self) -> list[tuple[str, str | None]]:
+        return [(message.to, message.text) for message in self.simulator.world.store.order if message.kind == "api"]
+
+    def _meet(self, name: str) -> None:
+        self.simulator.faults.arm(Fault(name=name))
+
+    def lose_next_answer(self) -> None:
+        self._meet("accept_then_drop")
+
+    def lose_next_request(self) -> None:
+        self._meet("reset_before")
+
+    def fail_next(self) -> None:
+        self._meet("500_without_effect")
+
+    def limit_next(self) -> None:
+        self._meet("429")
+
+    def refuse_next(self) -> str:
+        return REFUSED
+
+    def lose_the_list(self) -> None:
+        self.simulator.faults.arm(Fault(name="500_without_effect", operation="list", times=None))
+
+    async def advance(self, by: timedelta) -> None:
+        self.clock.advance(by)
+        await self.simulator.advance(by)
+
+
+@asynccontextmanager
+async def memory() -> AsyncIterator[World]:
+    yield MemoryWorld()
+
+
+@asynccontextmanager
+async def simulated() -> AsyncIterator[World]:
+    clock = ManualClock(NOW)
+    async with Simulator(clock=SimulatorClock(NOW), retry_after_s=3) as simulator:
+        account = TwilioAccount(
+            account_sid=simulator.account.sid,
+            user=simulator.account.sid,
+            secret=simulator.account.auth_token,
+            base_url=simulator.base_url,
+        )
+        transport = account.transport()
+        sender = TwilioSender(account, transport, clock)
+        history = TwilioHistory(account, transport, clock, page_size=2)
+        try:
+            yield SimulatorWorld(simulator, sender, history, clock)
+        finally:
+            await transport.close()
+
+
+WORLDS = {"memory": memory, "twilio": simulated}
