@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from processors.core import attempts
 from processors.core.attempts import Answer, Call, Circumstances, Hold, LookUp, Verdict
-from schemas.records import Action, Outcome
-from schemas.state import AttemptPhase
+from schemas.records import Action, Dispatch, Outcome
+from schemas.state import AttemptPhase, SenderAttempt
 from tests.builders import NOW, dispatch, result, seconds
 
 LIFE = timedelta(seconds=10)
@@ -40,7 +40,7 @@ def answered(verdict: Verdict) -> tuple[Outcome, str | None]:
 
 @given(command=COMMANDS, mark=MARKS, circumstances=CIRCUMSTANCES)
 def test_an_attempt_with_an_intent_is_unknown_and_never_called(
-    command: attempts.Dispatch, mark: attempts.SenderAttempt, circumstances: Circumstances
+    command: Dispatch, mark: SenderAttempt, circumstances: Circumstances
 ) -> None:
     verdict = attempts.judge(command, mark, circumstances)
 
@@ -51,9 +51,7 @@ def test_an_attempt_with_an_intent_is_unknown_and_never_called(
 
 
 @given(command=COMMANDS, circumstances=CIRCUMSTANCES)
-def test_every_end_leaves_a_mark_that_a_second_reading_finds(
-    command: attempts.Dispatch, circumstances: Circumstances
-) -> None:
+def test_every_end_leaves_a_mark_that_a_second_reading_finds(command: Dispatch, circumstances: Circumstances) -> None:
     verdict = attempts.judge(command, None, circumstances)
 
     if isinstance(verdict, Hold):
@@ -67,7 +65,7 @@ def test_every_end_leaves_a_mark_that_a_second_reading_finds(
 
 @given(command=COMMANDS, circumstances=CIRCUMSTANCES)
 def test_nobody_is_called_early_late_revoked_or_without_knowing(
-    command: attempts.Dispatch, circumstances: Circumstances
+    command: Dispatch, circumstances: Circumstances
 ) -> None:
     verdict = attempts.judge(command, None, circumstances)
 

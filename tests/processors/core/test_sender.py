@@ -264,7 +264,8 @@ def test_limits_are_saved_when_they_moved() -> None:
 def test_everything_that_enters_comes_out_once_and_never_faster_than_the_limit(
     commands: list[tuple[Lane, str, int, int]],
 ) -> None:
-    first, sent, out, now = desk(rate=5), 0, [], NOW
+    out: list[str] = []
+    first, sent, now = desk(rate=5), 0, NOW
     for number, (lane, tenant, segments, life) in enumerate(commands):
         deadline = NOW + seconds(life)
         first.enter(named(f"m{number}", lane=lane, tenant=tenant, segments=segments, deadline=deadline), NOW)

@@ -1,0 +1,241 @@
+"""A sender stage without Kafka: its real code over doubles whose durable parts survive a crash of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+from connectors.clock import ManualClock
+from connectors.memory import MemoryHistory, MemoryPublisher, MemoryRevocations, MemorySender, MemoryTwilio
+from processors.acks import OrderedAcks
+from processors.ports import LastCheck
+from processors.sender.executor import Executor
+from processors.sender.stage import SenderParts, SenderStage
+from processors.sender.tables import SenderTables
+from schemas.codec import Codec, Wire
+from schemas.records import AttemptResult, Dispatch
+from schemas.topics import LANES, SMS_ATTEMPTS
+from tests.builders import NOW, policy, seconds
+
+CODEC = Codec()
+
+
+class Fuse:
+    """A worker's life: it ends at the ``left``-th boundary it passes, and whoever passes one later never returns.
+
+    Boundaries are the moments before and after something outside changes: a table, Twilio, a topic.
+    """
+
+    def __init__(self, left: int | None = None) -> None:
+        self._left = left
+
+    @property
+    def blown(self) -> bool:
+        return self._left is not None and self._left <= 0
+
+    async def boundary(self) -> None:
+        if self._left is not None:
+            self._left -= 1
+        if self.blown:
+            await asyncio.Event().wait()
+        await asyncio.sleep(0)
+
+
+class FusedStore:
+    """A store of the world as one worker reaches it."""
+
+    def __init__(self, store: MemoryStore, fuse: Fuse) -> None:
+        self._store = store
+        self._fuse = fuse
+        self.read = store.read
+        self.scan = store.scan
+
+    async def write(self, changes: Mapping[bytes, bytes | None]) -> None:
+        await self._fuse.boundary()
+        await self._store.write(changes)
+        await self._fuse.boundary()
+
+
+class FusedPublisher:
+    """Kafka as one worker reaches it."""
+
+    def __init__(self, publisher: MemoryPublisher, fuse: Fuse) -> None:
+        self._publisher = publisher
+        self._fuse = fuse
+
+    async def publish(self, records: Sequence[Wire]) -> None:
+        await self._fuse.boundary()
+        await self._publisher.publish(records)
+        await self._fuse.boundary()
+
+
+class FusedSender(MemorySender):
+    """Twilio as one worker reaches it."""
+
+    def __init__(self, twilio: MemoryTwilio, clock: ManualClock, fuse: Fuse) -> None:
+        super().__init__(twilio, clock)
+        self._fuse = fuse
+
+    async def send(self, attempt: Dispatch, last_check: LastCheck) -> AttemptResult:
+        await self._fuse.boundary()
+        result = await super().send(attempt, last_check)
+        await self._fuse.boundary()
+        return result
+
+
+class MemoryStore:
+    """One partition's table."""
+
+    def __init__(self) -> None:
+        self.rows: dict[bytes, bytes] = {}
+        self.writes = 0
+
+    async def write(self, changes: Mapping[bytes, bytes | None]) -> None:
+        self.writes += 1
+        for key, value in changes.items():
+            if value is None:
+                self.rows.pop(key, None)
+            else:
+                self.rows[key] = value
+
+    def read(self, partition: int, key: bytes) -> bytes | None:
+        return self.rows.get(key)
+
+    def scan(self, partition: int, start: bytes, stop: bytes) -> Iterator[tuple[bytes, bytes]]:
+        return iter(sorted((key, value) for key, value in self.rows.items() if start <= key < stop))
+
+
+class MemoryFence:
+    """Holds until a test says otherwise."""
+
+    def __init__(self) -> None:
+        self.lost = False
+        self._open = asyncio.Event()
+        self._open.set()
+
+    def close(self) -> None:
+        """A heartbeat is late."""
+        self._open.clear()
+
+    def open(self) -> None:
+        """It came."""
+        self._open.set()
+
+    def lose(self) -> None:
+        """The partition is another worker's."""
+        self.lost = True
+        self._open.set()
+
+    def holds(self, message: Any) -> bool:
+        return self._open.is_set() and not self.lost
+
+    async def regained(self, message: Any) -> bool:
+        await self._open.wait()
+        return not self.lost
+
+
+@dataclass
+class World:
+    """What outlives a worker: tables, Twilio, Kafka, time."""
+
+    clock: ManualClock = field(default_factory=lambda: ManualClock(NOW))
+    attempts: MemoryStore = field(default_factory=MemoryStore)
+    throttle: MemoryStore = field(default_factory=MemoryStore)
+    twilio: MemoryTwilio = field(default_factory=MemoryTwilio)
+    publisher: MemoryPublisher = field(default_factory=MemoryPublisher)
+    revocations: MemoryRevocations = field(default_factory=MemoryRevocations)
+    fence: MemoryFence = field(default_factory=MemoryFence)
+    generation: int = 0
+
+    def answers(self) -> list[AttemptResult]:
+        """What was said on sms-attempts, in order."""
+        return [CODEC.decode(AttemptResult, record.value) for record in self.publisher.on(SMS_ATTEMPTS.name)]
+
+    def outcomes(self) -> list[tuple[str, str, str | None]]:
+        return [(answer.attempt_id, answer.outcome.value, answer.reason) for answer in self.answers()]
+
+    def called(self) -> list[str]:
+        """Attempts that reached Twilio, in order."""
+        return [message.attempt.attempt_id for message in self.twilio.accepted]
+
+
+class Worker:
+    """One life of the stage. A new one over the same world is what comes after a crash."""
+
+    def __init__(self, world: World, *, calls: int = 50, tick_s: float = 0.0, fuse: Fuse | None = None) -> None:
+        self.world = world
+        self.fuse = fuse = fuse or Fuse()
+        world.generation += 1
+        self.generation = world.generation
+        self.app = SimpleNamespace(consumer_generation_id=self.generation)
+        self.acked: list[int] = []
+        self.failures: list[str] = []
+        self.offset = -1
+        self.sender = FusedSender(world.twilio, world.clock, fuse)
+        history = MemoryHistory(world.twilio, world.clock)
+        executor = Executor(self.sender, history, world.revocations, world.fence, world.clock, calls)
+        self.stage = SenderStage(
+            SenderParts(
+                tables=SenderTables(FusedStore(world.attempts, fuse), FusedStore(world.throttle, fuse), CODEC),
+                executor=executor,
+                publisher=FusedPublisher(world.publisher, fuse),
+                revocations=world.revocations,
+                fence=world.fence,
+                clock=world.clock,
+                policy=policy(),
+                codec=CODEC,
+                acks=OrderedAcks(64, 256, self._fail),
+                calls=calls,
+                tick_s=tick_s,
+                fail=self._fail,
+                sleep=self._sleep,
+            )
+        )
+
+    async def give(self, *commands: Dispatch) -> list[int]:
+        """Let commands be read from their lanes, and everything settle. Returns their offsets."""
+        offsets = [await self._accept(LANES[command.lane].name, CODEC.encode(command)) for command in commands]
+        await settle()
+        return offsets
+
+    async def give_bytes(self, topic: str, value: bytes | None) -> int:
+        offset = await self._accept(topic, value)
+        await settle()
+        return offset
+
+    async def tick(self, after_s: float = 0.0) -> None:
+        """Let time pass, then tick."""
+        self.world.clock.advance(seconds(after_s))
+        await self.stage.tick(self._event("sms-dispatch-urgent", None, -1))
+        await settle()
+
+    async def _accept(self, topic: str, value: bytes | None) -> int:
+        self.offset += 1
+        await self.stage.accept(self._event(topic, value, self.offset))
+        return self.offset
+
+    def _event(self, topic: str, value: bytes | None, offset: int) -> Any:
+        message = SimpleNamespace(
+            topic=topic, partition=0, tp=(topic, 0), offset=offset, generation_id=self.generation, value=value
+        )
+        return SimpleNamespace(app=self.app, message=message, key=b"key", value=value, ack=lambda: self._ack(offset))
+
+    def _ack(self, offset: int) -> None:
+        if not self.fuse.blown:
+            self.acked.append(offset)
+
+    def _fail(self, why: str, error: BaseException | None = None) -> None:
+        self.failures.append(f"{why}: {error!r}")
+
+    async def _sleep(self, duration_s: float) -> None:
+        self.world.clock.advance(seconds(duration_s))
+        await settle()
+
+
+async def settle(turns: int = 60) -> None:
+    """Let everything that can go on go on."""
+    for _ in range(turns):
+        await asyncio.sleep(0)
