@@ -262,7 +262,8 @@ def _not_accepted(message: MessageState, result: AttemptResult, policy: Policy, 
 def _merge_statuses(message: MessageState, policy: Policy, now: datetime) -> MessageState:
     report = statuses.merged(message.evidence)
     assert report is not None
-    if report.status == message.status:
+    superseded = report.attempt < len(message.attempts) and report.status not in statuses.SUCCESSES
+    if report.status == message.status or superseded:
         return message
     message = replace(message, status=report.status, error_code=report.error_code)
     if report.status in statuses.SUCCESSES:
@@ -275,8 +276,6 @@ def _merge_statuses(message: MessageState, policy: Policy, now: datetime) -> Mes
 
 def _undelivered(message: MessageState, report: StatusEvidence, policy: Policy, now: datetime) -> MessageState:
     """Twilio had it, and it did not arrive."""
-    if report.attempt < len(message.attempts):
-        return message
     if report.status == "canceled":
         return fail(message, Refuse("canceled", "the scheduled message was cancelled at Twilio"), None, report.at)
     code = policy.codes.find(report.error_code or 30008)

@@ -69,8 +69,8 @@ class Timing:
     ``message_window``: how long a message id is remembered, longer than any topic keeps a request. ``intent_life``: how
     long a durable intent permits its call. ``look_ups``: when Twilio's list is asked about an unknown attempt, counted
     from the end of the call; ``settle_by``: when its class's policy ends the wait. ``call_timeout``: how long a call
-    may take. ``status_within``: how long a final status is waited for after acceptance. ``confirm_within``: after that a
-    confirmation of STOP is dropped, not sent.
+    may take. ``status_within``: how long a final status is waited for after acceptance. ``confirm_within``: after that
+    a confirmation of STOP is dropped, not sent.
     """
 
     message_window: timedelta

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
-from hypothesis import settings
+from hypothesis import event, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from processors.core import consent as consents
 from processors.core import statuses
@@ -54,6 +54,7 @@ class Protocol(RuleBasedStateMachine):
         self.stopped = False
         self.resend_allowed: set[str] = set()
         self.clock = 0
+        self.dies_before_publishing = False
 
     # --- upstream, the person, the operator -------------------------------------------------------------------
 
@@ -70,7 +71,17 @@ class Protocol(RuleBasedStateMachine):
         if name in self.stage.messages:
             self._feed(replace(self.stage.messages[name].request, replay_id=plan))
 
-    @rule(word=st.sampled_from(("STOP", "START")))
+    @initialize(name=st.sampled_from(MESSAGES), resend=st.booleans())
+    def begins(self, name: str, resend: bool) -> None:
+        self.asks(name, resend, later=False)
+
+    @precondition(lambda self: self.clock < 3)
+    @rule(word=st.sampled_from(("STOP", "START")), rarely=st.integers(0, 4))
+    def texts_now_and_then(self, word: str, rarely: int) -> None:
+        """A person who has said STOP ends most stories, so it happens late enough to meet every state."""
+        if rarely == 0:
+            self.texts(word)
+
     def texts(self, word: str) -> None:
         self.clock += 1
         sid = f"SM{self.clock:032d}"
@@ -142,9 +153,23 @@ class Protocol(RuleBasedStateMachine):
     def person_stage_crashes_and_reads_again(self, count: int) -> None:
         self._take(self.stage.crash_and_read_again(count))
 
+    @rule()
+    def person_stage_will_die_before_publishing(self) -> None:
+        """What the next input decides is saved, but said only when the input is read again."""
+        self.dies_before_publishing = True
+
+    def teardown(self) -> None:
+        for message in self.stage.messages.values():
+            event(f"attempts: {len(message.attempts)}")
+            event(f"phase: {message.phase}")
+
     def _feed(self, record: Any) -> None:
         try:
-            self._take(self.stage.feed(record))
+            said = self.stage.feed(record)
+            if self.dies_before_publishing:
+                self.dies_before_publishing = False
+                said = self.stage.crash_and_read_again(1)
+            self._take(said)
         except BadRecord as error:
             self.stage.log.pop()
             assert error.reason == "conflicting_message_id"
@@ -192,6 +217,12 @@ class Protocol(RuleBasedStateMachine):
                 assert name in sent
 
     @invariant()
+    def no_dispatch_is_lost(self) -> None:
+        for message in self.stage.messages.values():
+            if message.phase is Phase.DISPATCHED:
+                assert f"{message.message_id}/{len(message.attempts)}" in self._issued()
+
+    @invariant()
     def a_delivered_message_stays_delivered(self) -> None:
         for message in self.stage.messages.values():
             if any(report.status in statuses.SUCCESSES for report in message.evidence):
@@ -218,4 +249,4 @@ def _answer(command: Dispatch, outcome: Outcome, **changes: Any) -> Any:
 
 
 TestProtocol = Protocol.TestCase
-TestProtocol.settings = settings(max_examples=150, stateful_step_count=40, deadline=None, print_blob=True)
+TestProtocol.settings = settings(max_examples=300, stateful_step_count=40, deadline=None, print_blob=True)

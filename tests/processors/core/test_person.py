@@ -178,7 +178,7 @@ def test_a_look_up_that_finds_the_message_settles_it() -> None:
 )
 def test_without_any_evidence_the_class_decides_and_nothing_is_sent_again(changes: dict[str, Any], reason: str) -> None:
     stage = _looked_up_in_vain(request(**changes))
-    failed = only(stage.published, Failed)  # type: ignore[arg-type]
+    failed = only(stage.published, Failed)
     assert (failed.reason, failed.replayable) == (reason, False)
     assert {c.attempt for c in stage.said(Dispatch)} == {1}
 
