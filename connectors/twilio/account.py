@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from twilio.rest import Client
 
 from connectors.twilio.errors import SettingError
 from connectors.twilio.transport import Transport
+from connectors.twilio.urls import STATUS_PATH, check_url
 
-STATUS_PATH = "/twilio/status"
-INBOUND_PATH = "/twilio/inbound"
 _NO_ENVIRONMENT = {"TWILIO_REGION": "", "TWILIO_EDGE": ""}
 """An empty mapping would make the SDK read the process's own TWILIO_* variables."""
 
@@ -81,16 +80,3 @@ class TwilioAccount:
         )
         client.api.base_url = self.base_url.rstrip("/")
         return client.messages
-
-
-def check_url(setting: str, url: str) -> None:
-    """Raise SettingError unless this is an http(s) URL with a host and without query, fragment or credentials."""
-    try:
-        parts = urlsplit(url)
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError as error:
-        raise SettingError(f"{setting}: {url!r} is no URL ({error})") from error
-    if not usable:
-        raise SettingError(f"{setting}: {url!r} needs a scheme and a host, like https://sms.example.com")
-    if parts.query or parts.fragment or parts.username or parts.password:
-        raise SettingError(f"{setting}: {url!r} may have neither query, fragment nor credentials")

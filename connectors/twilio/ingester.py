@@ -19,10 +19,10 @@ from xml.sax.saxutils import escape
 
 from aiohttp import web
 
-from connectors.twilio.account import INBOUND_PATH, STATUS_PATH
 from connectors.twilio.callbacks import inbound_message, parse_form, status_callback
 from connectors.twilio.errors import ForgedWebhook, MalformedWebhook
 from connectors.twilio.signature import Fields, SignatureCheck
+from connectors.twilio.urls import INBOUND_PATH, STATUS_PATH
 from schemas.codec import Codec, Wire
 from schemas.records import InboundMessage
 from schemas.topics import SMS_CALLBACKS, SMS_INBOUND

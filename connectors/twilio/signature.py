@@ -14,8 +14,8 @@ from base64 import b64encode
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-from connectors.twilio.account import check_url
 from connectors.twilio.errors import SettingError
+from connectors.twilio.urls import check_url
 
 Fields = Sequence[tuple[str, str]]
 _DEFAULT_PORTS = {"https": 443, "http": 80}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -254,3 +256,12 @@ async def test_a_reply_that_cannot_be_decided_is_an_error_and_the_message_is_kep
 def test_it_does_not_start_on_settings_that_cannot_work(build: Callable[[], IngesterSettings], named: str) -> None:
     with pytest.raises(SettingError, match=named):
         create_app(build(), MemoryPublisher(), Codec(), ManualClock(NOW))
+
+
+def test_the_ingester_does_not_load_the_sdk() -> None:
+    """It needs nothing of it, and the SDK takes 30 MB and a quarter of a second."""
+    program = "import sys, connectors.twilio.ingester; print('twilio.rest' in sys.modules)"
+
+    assert (
+        subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, text=True).stdout == "False\n"
+    )
