@@ -12,14 +12,18 @@ from faust.types import TP
 from processors.acks import OrderedAcks
 from processors.app import SENDER_APP, AppConfig, base_app, changelog_topics, fence_of
 from processors.core.policy import Policy
+from processors.fail_stop import FailStop, fail_stop
 from processors.ports import Clock, MessageHistory, Publisher, Revocations, SmsSender
 from processors.reconcile import Reconciler
 from processors.sender.executor import Executor
 from processors.sender.stage import SenderParts, SenderStage
 from processors.sender.tables import ATTEMPTS, TABLES, THROTTLE, DurableStore, SenderTables
 from processors.ticks import start_ticks
+from processors.watchdog import start_watchdog
 from schemas.codec import Codec
-from schemas.topics import SENDER_INPUTS, KeySpace, Topic
+from schemas.topics import SENDER_INPUTS, KeySpace, Topic, registry
+
+_LANES = tuple(topic.name for topic in SENDER_INPUTS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,22 +46,23 @@ class SenderOutside:
     reconcile_window_s: float = 2 * 86_400.0
 
 
-def sender_topics(partitions: int) -> tuple[Topic, ...]:
+def sender_changelogs(partitions: int) -> tuple[Topic, ...]:
     """The topics behind the sender stage's tables."""
     return changelog_topics(SENDER_APP, TABLES, KeySpace.SENDER, partitions)
 
 
-def create_sender_app(config: AppConfig, outside: SenderOutside) -> faust.App:
-    """The app of one sender worker. Everything in ``outside`` is opened and closed by the caller."""
+def sender_topics(partitions: int) -> tuple[Topic, ...]:
+    """Every topic the sender stage reads or writes, for `processors.app.require_topics`."""
+    return (*registry(partitions), *sender_changelogs(partitions))
+
+
+def create_sender_app(config: AppConfig, outside: SenderOutside, fail: FailStop = fail_stop) -> faust.App:
+    """The app of one sender worker; nothing connects before it runs. What is ``outside`` is its caller's to close."""
     app = base_app(SENDER_APP, config)
-    stage = _stage(app, config, outside)
-
-    async def sender_stage(stream: Any) -> None:
-        async for event in stream.noack().events():
-            await stage.accept(event)
-
-    app.agent(app.topic(*_lanes(), key_serializer="raw", value_serializer="raw"), name="sender_stage")(sender_stage)
-    start_ticks(app, _lanes(), config.tick_s, stage.tick)
+    stage = _stage(app, config, outside, fail)
+    _read(app, stage, fail)
+    start_ticks(app, _LANES, config.tick_s, stage.tick, fail)
+    start_watchdog(app, _LANES, config.stuck_s, fail)
     app.on_partitions_revoked.connect(stage.leave)
     app.on_before_shutdown.connect(stage.leave)
     app.smsflow_stage = stage  # Faust keeps a weak reference to what is connected
@@ -65,7 +70,18 @@ def create_sender_app(config: AppConfig, outside: SenderOutside) -> faust.App:
     return app
 
 
-def _stage(app: faust.App, config: AppConfig, outside: SenderOutside) -> SenderStage:
+def _read(app: faust.App, stage: SenderStage, fail: FailStop) -> None:
+    async def sender(stream: Any) -> None:
+        try:
+            async for event in stream.noack().events():
+                await stage.accept(event)
+        except Exception as error:  # noqa: BLE001  Faust would restart the agent and skip the event
+            fail("the sender stage's agent failed", error)
+
+    app.agent(app.topic(*_LANES, key_serializer="raw", value_serializer="raw"), name="sender")(sender)
+
+
+def _stage(app: faust.App, config: AppConfig, outside: SenderOutside, fail: FailStop) -> SenderStage:
     fence = fence_of(app, config)
     executor = Executor(outside.sender, outside.history, outside.revocations, fence, outside.clock, calls=outside.calls)
     tables = SenderTables(_store(app, ATTEMPTS, config), _store(app, THROTTLE, config), outside.codec)
@@ -79,9 +95,10 @@ def _stage(app: faust.App, config: AppConfig, outside: SenderOutside) -> SenderS
             clock=outside.clock,
             policy=outside.policy,
             codec=outside.codec,
-            acks=OrderedAcks(config.in_flight, config.window),
+            acks=OrderedAcks(config.in_flight, config.window, fail),
             calls=outside.calls,
             tick_s=config.tick_s,
+            fail=fail,
         )
     )
 
@@ -90,7 +107,7 @@ def _start_reconciler(app: faust.App, outside: SenderOutside) -> None:
     """Let the owner of partition 0 read Twilio's list: one worker at a time, as a rule."""
     window = timedelta(seconds=outside.reconcile_window_s)
     reconciler = Reconciler(outside.history, outside.publisher, outside.codec, outside.clock, window)
-    first = TP(_lanes()[0], 0)
+    first = TP(_LANES[0], 0)
 
     async def reconcile() -> None:
         if not app.rebalancing and not app.should_stop and first in app.consumer.assignment():
@@ -101,7 +118,3 @@ def _start_reconciler(app: faust.App, outside: SenderOutside) -> None:
 
 def _store(app: faust.App, name: str, config: AppConfig) -> DurableStore:
     return DurableStore(app.Table(name, partitions=config.partitions))
-
-
-def _lanes() -> tuple[str, ...]:
-    return tuple(topic.name for topic in SENDER_INPUTS)

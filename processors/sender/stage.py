@@ -32,6 +32,7 @@ logger = logging.getLogger(__name__)
 UNKNOWN_SENDER_RATE = 1.0
 """Segments a second of a sender that stands in no setting of this release: the slowest any number type has."""
 _SHORTEST_NAP = 0.005
+_WHOLE_UP_TO = 900_000  # bytes of a value in a dead letter: more would not fit a broker's default limit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,15 +160,16 @@ class SenderStage:
             desk.leave(key)
 
     async def _bury(self, error: DecodeError, event: EventT) -> None:
-        message = event.message
+        message, value = event.message, event.value
+        whole = value is None or len(value) <= _WHOLE_UP_TO
         letter = DeadLetter(
             topic=message.topic,
             partition=message.partition,
             offset=message.offset,
             key=event.key,
-            value=event.value,
+            value=value if whole else None,
             reason=error.reason,
-            detail=error.detail,
+            detail=error.detail if whole else f"{error.detail} (its {len(value)} bytes are only at its origin)",
             stage="sender",
             occurred_at=self._clock.now(),
         )
