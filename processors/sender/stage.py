@@ -126,6 +126,7 @@ class SenderStage:
                 result = await self._parts.executor.look_up(command)
             case Call() if queued or desk.may_go(command, now):
                 result = await self._call(command, message)
+                self._learn(result, desk)
             case Call():
                 return await self._hold(attempts.queued(command), desk, queued=queued)
             case Hold(entry):
@@ -149,15 +150,18 @@ class SenderStage:
             await self._tables.queue(entry)
 
     async def _answer(self, result: AttemptResult, desk: Desk, *, queued: bool) -> None:
-        rest = desk.heard(result, self._clock.now())
-        if rest is not None:
-            log = logger.error if rest.alert else logger.warning
-            log("sender %s rests until %s: %s", rest.sender, rest.until.isoformat(timespec="seconds"), rest.reason)
         await self._parts.publisher.publish([self._parts.codec.wire(SMS_ATTEMPTS, result.person, result)])
         if queued:
             key = (result.attempt_id, result.action)
             await self._tables.unqueue(key)
             desk.leave(key)
+
+    def _learn(self, result: AttemptResult, desk: Desk) -> None:
+        """A call's answer moves its sender's limit."""
+        rest = desk.heard(result, self._clock.now())
+        if rest is not None:
+            log = logger.error if rest.alert else logger.warning
+            log("sender %s rests until %s: %s", rest.sender, rest.until.isoformat(timespec="seconds"), rest.reason)
 
     async def _bury(self, error: DecodeError, event: EventT) -> None:
         message, value = event.message, event.value

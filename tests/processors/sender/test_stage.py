@@ -78,6 +78,20 @@ async def test_a_command_read_twice_is_called_once_and_then_unknown(world: World
     assert world.called() == ["m1/1"]
 
 
+async def test_answers_without_a_call_and_look_ups_rest_no_sender(world: World, worker: Worker) -> None:
+    commands = [named(f"m{number}") for number in range(5)]
+    await worker.give(*commands)
+    world.twilio.list_available = False
+
+    successor = Worker(world)
+    await successor.give(*commands, *[dispatch(action=Action.LOOK_UP) for _ in range(5)])
+    await successor.give(named("new"))
+    await successor.tick(1)
+
+    assert {answer.reason for answer in world.answers()} == {None, "called_before", "list_unavailable"}
+    assert world.called()[-1] == "new/1"
+
+
 async def test_the_same_command_twice_in_flight_is_called_once(world: World, worker: Worker) -> None:
     await worker.give(dispatch(), dispatch())
 
