@@ -1,0 +1,112 @@
+"""Our schemas at a Confluent Schema Registry: checked for compatibility first, then registered, before anything starts.
+
+Subjects follow TopicNameStrategy: ``<topic>-value``. How strictly a subject is checked is the registry's setting; its
+default is BACKWARD: this release reads what the latest one wrote.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import lru_cache
+from typing import Any, TypeVar
+
+from connectors.kafka.errors import IncompatibleSchema, SchemaRegistryError
+from schemas.codec import AvroFile, Codec, avro_files
+from schemas.topics import REGISTRY, Topic
+
+T = TypeVar("T")
+_UNKNOWN_SUBJECT = {40401, 40402}  # the registry's codes: subject, version not found
+_UNKNOWN_ID = {40403}
+_CONFLICT = 409
+_CLIENT = {"timeout": 10, "max.retries": 2, "retries.wait.ms": 200}
+_REMEMBERED_IDS = 1024
+
+
+def registered_codec(url: str, topics: Iterable[Topic] = REGISTRY) -> Codec:
+    """A codec with the registry's ids, after `SchemaRegistry.register`; ids it meets later are looked up there."""
+    registry = SchemaRegistry(url)
+    ids = registry.register(topics)
+    return Codec(ids, registry.find)
+
+
+class SchemaRegistry:
+    """One registry. ``url`` may carry ``user:password@``, and name several servers by commas.
+
+    Every method raises SchemaRegistryError if it does not answer.
+    """
+
+    def __init__(self, url: str) -> None:
+        try:
+            from confluent_kafka.schema_registry import SchemaRegistryClient
+        except ImportError as error:
+            raise SchemaRegistryError(f"a Schema Registry needs: pip install 'smsflow[registry]' ({error})") from error
+        self._url = _without_password(url)
+        try:
+            self._client = SchemaRegistryClient({"url": url, **_CLIENT})
+        except ValueError as error:
+            raise SchemaRegistryError(f"Schema Registry {self._url}: {error}") from error
+        self.find = lru_cache(_REMEMBERED_IDS)(self._find)
+        """Wire id → the schema registered under it, None if there is none; asked once per id."""
+
+    def register(self, topics: Iterable[Topic] = REGISTRY) -> Mapping[str, int]:
+        """Register the newest schema of each topic's record; answers record name → wire id.
+
+        Raises IncompatibleSchema, before anything is registered, if one of them fails its subject's check.
+        """
+        wanted = [(f"{topic.name}-value", _newest_files()[topic.record.__name__]) for topic in topics]
+        problems = [problem for subject, file in wanted if (problem := self._problem(subject, file))]
+        if problems:
+            raise IncompatibleSchema(_advice(self._url, problems))
+        return {file.name: self._register(subject, file) for subject, file in wanted}
+
+    def _problem(self, subject: str, file: AvroFile) -> str | None:
+        def asked() -> bool:
+            return bool(self._client.test_compatibility_all_versions(subject, _schema(file)))
+
+        if self._ask(subject, asked, unless=_UNKNOWN_SUBJECT) is False:
+            return f"{subject}: {file.name} version {file.version}"
+        return None
+
+    def _register(self, subject: str, file: AvroFile) -> int:
+        registered = self._ask(subject, lambda: int(self._client.register_schema(subject, _schema(file))))
+        assert registered is not None
+        return registered
+
+    def _find(self, schema_id: int) -> Any:
+        found = self._ask(f"id {schema_id}", lambda: self._client.get_schema(schema_id), unless=_UNKNOWN_ID)
+        return None if found is None else json.loads(found.schema_str)
+
+    def _ask(self, what: str, question: Callable[[], T], unless: Collection[int | None] = ()) -> T | None:
+        """The answer; None if the registry's error code is among ``unless``."""
+        try:
+            return question()
+        except Exception as error:  # the client lets errors of its HTTP library through, which is not ours to name
+            if getattr(error, "error_code", None) in unless:
+                return None
+            if getattr(error, "http_status_code", None) == _CONFLICT:
+                raise IncompatibleSchema(_advice(self._url, [f"{what}: {error}"])) from error
+            raise SchemaRegistryError(f"Schema Registry {self._url}: {what}: {error!r}") from error
+
+
+def _newest_files() -> Mapping[str, AvroFile]:
+    return {file.name: file for file in avro_files()}  # they come oldest version first
+
+
+def _schema(file: AvroFile) -> Any:
+    from confluent_kafka.schema_registry import Schema
+
+    return Schema(file.text, "AVRO")
+
+
+def _advice(url: str, problems: Iterable[str]) -> str:
+    lines = "\n".join(f"  {problem}" for problem in problems)
+    return (
+        f"the Schema Registry {url} says that this release cannot read what is on the topics:\n{lines}\n"
+        "Give every new field a default and keep the old ones' names and types (add a new version of the .avsc), "
+        "or run the release that wrote the latest version."
+    )
+
+
+def _without_password(url: str) -> str:
+    return ",".join(part.rpartition("@")[2] if "@" in part else part for part in url.split(","))
