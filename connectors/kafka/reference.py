@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -46,7 +47,7 @@ class CompactedTopic:
         self._data: dict[bytes, bytes] = {}
         self._partitions: frozenset[TopicPartition] = frozenset()
         self._reached: Mapping[TopicPartition, int] = {}
-        self._proven_at: float | None = None
+        self._proven_at = -math.inf
         self._task: asyncio.Task[None] | None = None
         self.caught_up = asyncio.Event()
         """Set when the whole topic was read for the first time; whether it still is fresh, `age` says."""
@@ -55,9 +56,12 @@ class CompactedTopic:
         """The key's latest value as far as it was read."""
         return self._data.get(key)
 
-    def age(self) -> float | None:
-        """Seconds since the copy was last proven to have reached the topic's end; None before the first time."""
-        return None if self._proven_at is None else self._elapsed() - self._proven_at
+    def age(self, now: float) -> float:
+        """Seconds since the copy was last proven to have reached the topic's end; infinite before the first time.
+
+        ``now`` is read from the clock given as ``elapsed``.
+        """
+        return now - self._proven_at
 
     def __len__(self) -> int:
         return len(self._data)
