@@ -1,0 +1,37 @@
+-- One row per message: the latest of everything, right at any moment.
+CREATE OR REPLACE VIEW messages AS
+SELECT
+    message_id,
+    max(facts.person) AS person,
+    max(facts.tenant) AS tenant,
+    max(facts.campaign) AS campaign,
+    max(facts.program) AS program,
+    max(facts.message_class) AS message_class,
+    max(facts.country) AS country,
+    argMax(facts.sender, (facts.sender != '', kind = 'sent', version)) AS sender,
+    max(facts.attempt) AS attempts,
+    countIf(kind = 'sent') AS accepted,
+    argMaxIf(facts.sid, version, kind = 'sent') AS sid,
+    argMaxIf(facts.status, version, kind IN ('sent', 'status', 'failed')) AS status,
+    status IN ('delivered', 'read') AS delivered,
+    status IN ('failed', 'undelivered', 'canceled', 'suppressed') AS ended_badly,
+    ended_badly AND argMaxIf(facts.status, version, kind = 'failed') = 'suppressed' AS suppressed,
+    ended_badly AND NOT suppressed AS failed,
+    multiIf(ended_badly, coalesce(nullIf(argMaxIf(facts.reason, version, kind = 'failed'), ''), status),
+            status = 'waiting', argMaxIf(facts.reason, version, kind = 'status'),
+            '') AS reason,
+    if(ended_badly, argMaxIf(facts.detail, version, kind = 'failed'), '') AS detail,
+    if(ended_badly, argMaxIf(facts.error_code, version, kind IN ('status', 'failed') AND isNotNull(facts.error_code)),
+       NULL) AS error_code,
+    ended_badly AND argMaxIf(facts.replayable, version, kind = 'failed') AS replayable,
+    if(status = 'waiting', argMaxIf(facts.until, version, kind = 'status'), NULL) AS until,
+    min(facts.requested_at) AS requested_at,
+    min(facts.called_at) AS called_at,
+    minIf(at, kind = 'sent') AS first_sent_at,
+    if(accepted > 0, first_sent_at, NULL) AS sent_at,
+    if(delivered, argMaxIf(at, version, kind = 'status'), NULL) AS delivered_at,
+    sumIf(facts.segments, kind = 'sent') AS segments,
+    min(at) AS first_known_at,
+    max(at) AS updated_at
+FROM facts FINAL
+GROUP BY message_id;
