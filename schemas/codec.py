@@ -125,10 +125,10 @@ class Codec:
     def _writer(self, schema_id: int, expected: type[Any]) -> Schema:
         writer = self._writers.get(schema_id)
         if writer is None:
-            writer = self._find_writer(schema_id)
-            if writer is None:
+            found = self._find_writer(schema_id)
+            if found is None:
                 raise DecodeError("unknown_schema_id", f"id {schema_id} is neither in ids.json nor registered")
-            self._writers[schema_id] = writer
+            writer = self._writers[schema_id] = fastavro.parse_schema(found)
         if writer["name"].rpartition(".")[2] != expected.__name__:
             raise DecodeError("wrong_record", f"id {schema_id} is {writer['name']}, not {expected.__name__}")
         return writer
