@@ -7,6 +7,7 @@ event waits for its predecessors of the same partition and generation.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -14,6 +15,8 @@ from typing import Any
 from faust.types import EventT
 
 from processors.fail_stop import FailStop, fail_stop
+
+logger = logging.getLogger(__name__)
 
 Step = Callable[[EventT], Awaitable[None]]
 Job = Callable[[], Awaitable[None]]
@@ -105,6 +108,8 @@ class OrderedAcks:
                 item.done = True
                 _acknowledge(line)
         except PartitionLost:
+            if not line.lost:
+                logger.warning("%s is lost from offset %d on", item.event.message.tp, item.event.message.offset)
             line.lose()
         except Exception as error:  # noqa: BLE001  never acknowledged: this worker ends
             self._fail("a step failed", error)
@@ -125,6 +130,7 @@ def _acknowledge(line: _Line) -> None:
     while items and items[0].done:
         event = items[0].event
         if event.message.generation_id != event.app.consumer_generation_id:
+            logger.warning("%s is lost at offset %d, done but not acknowledged", event.message.tp, event.message.offset)
             line.lose()
             return
         items.popleft()

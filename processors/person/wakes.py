@@ -1,0 +1,101 @@
+"""The person stage's work on time: what is due in the schedule, and forgetting what ended long ago."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+from faust.types import EventT
+
+from processors.acks import PartitionLost
+from processors.core.decision import Decision, Origin, Wake
+from processors.core.person import messages_wanted
+from processors.person.parts import Parts, hold, keep, wires
+from processors.person.tables import Due
+from schemas.state import MessageState
+
+logger = logging.getLogger(__name__)
+
+AT_ONCE = 200
+"""Wake-ups of one partition handled together; the next ones follow when these are done."""
+AGAIN_AFTER = timedelta(minutes=1)
+"""When a wake-up comes again that failed, or that changed nothing about a message that waits for just that time."""
+SWEEP_ROWS = 50
+SWEEP_EVERY = timedelta(seconds=1)
+SWEEP_REST = timedelta(hours=1)
+"""Between the end of the messages table and its beginning. A partition's sweep reads 50 rows a second until then."""
+
+
+class PersonWakes:
+    """Handles the ticks of the person stage."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._sweeps: dict[int, tuple[datetime, bytes]] = {}
+
+    async def tick(self, event: EventT) -> None:
+        """Wake what is due in the event's partition, then sweep on. A lost partition ends it without an error."""
+        try:
+            while await self._wake_some(event):
+                pass
+            await self._sweep_some(event)
+        except PartitionLost as lost:
+            logger.info("tick given up: %s is lost", lost)
+
+    async def _wake_some(self, event: EventT) -> bool:
+        """Whether there may be more."""
+        await hold(self._parts, event.message)
+        tables, acks = self._parts.tables, self._parts.acks
+        due = tables.due(event.message.partition, self._parts.clock.now(), AT_ONCE)
+        await _all(acks.run_local(one.wake.person.encode(), partial(self._wake, event, one)) for one in due)
+        return len(due) == AT_ONCE
+
+    async def _wake(self, event: EventT, due: Due) -> None:
+        parts, wake, message = self._parts, due.wake, event.message
+        try:
+            person = parts.tables.load(message.partition, wake.person, messages_wanted(wake))
+            decision = parts.decide(wake, person, Origin("", -1), parts.policy, parts.clock.now())
+            changes, said = parts.tables.changes(person, decision, keep=due.key), wires(parts, decision)
+        except Exception:
+            logger.exception("no decision on the wake-up of %s: again in %s", wake.message_id, AGAIN_AFTER)
+            await hold(parts, message)
+            await parts.tables.postpone(due, parts.clock.now() + AGAIN_AFTER)
+            return
+        await keep(parts, message, changes, said)
+        waiting = _after(decision, wake) or person.messages.get(wake.message_id)
+        await parts.tables.unschedule(due, waiting, parts.clock.now() + AGAIN_AFTER)
+
+    async def _sweep_some(self, event: EventT) -> None:
+        parts, message, now = self._parts, event.message, self._parts.clock.now()
+        next_at, cursor = self._sweeps.get(message.partition, (now, b""))
+        if now < next_at:
+            return
+        before = now - parts.policy.timing.message_window
+        old, last = parts.tables.finished(message.partition, before, cursor, SWEEP_ROWS)
+        self._sweeps[message.partition] = (now + SWEEP_REST, b"") if last is None else (now + SWEEP_EVERY, last)
+        await hold(parts, message)
+        await _all(
+            parts.acks.run_local(
+                person.encode(), partial(parts.tables.drop, message.partition, person, message_id, before)
+            )
+            for person, message_id in old
+        )
+
+
+async def _all(jobs: Iterable[Any]) -> None:
+    """Wait for all of them, then raise the first one's error if there is one."""
+    outcomes = await asyncio.gather(*jobs, return_exceptions=True)
+    errors = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
+    for error in errors:
+        if not isinstance(error, PartitionLost):
+            raise error
+    if errors:
+        raise errors[0]
+
+
+def _after(decision: Decision, wake: Wake) -> MessageState | None:
+    return next((message for message in decision.messages if message.message_id == wake.message_id), None)
