@@ -38,3 +38,7 @@ class ForgedWebhook(TwilioConnectorError):  # noqa: N818  named by what it says,
 
 class MalformedWebhook(TwilioConnectorError):  # noqa: N818  named by what it says, as the other verdicts are
     """The body is no form, or lacks a field; the field is named. Answer 400."""
+
+
+class NotKept(TwilioConnectorError):  # noqa: N818  named by what is certain, as an outcome is
+    """The spool did not take or give a record (disk full, file broken); what it says it holds it still holds."""
