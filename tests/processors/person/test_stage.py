@@ -1,0 +1,153 @@
+"""Where each record goes, without a broker."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from connectors.clock import ManualClock
+from processors.acks import OrderedAcks
+from processors.core.decision import Decision, Person
+from processors.partitions import partition_of
+from processors.person.parts import Parts
+from processors.person.stage import REKEYED, PersonStage
+from processors.person.tables import PersonChanges
+from schemas.codec import Codec, Wire
+from schemas.errors import DecodeError
+from schemas.records import DeadLetter
+from schemas.state import ConsentRecord
+from schemas.topics import SMS_REQUESTS
+from tests.processors.person.cluster import request
+from tests.processors.person.worker import POLICY
+from tests.processors.test_acks import settle
+
+CODEC = Codec()
+PARTITIONS = 4
+REQUEST = request(1)
+KEY = REQUEST.to.encode()
+HOME = partition_of(KEY, PARTITIONS)
+
+
+class World:
+    """Tables that hold nobody, a publisher that remembers, and what happened in which order."""
+
+    def __init__(self) -> None:
+        self.happened: list[Any] = []
+        self.failures: list[BaseException | None] = []
+        self.holds = True
+        self.regains = True
+        self.unreadable = False
+
+    def load(self, partition: int, person: str, wanted: str | None) -> Person:
+        if self.unreadable:
+            raise DecodeError("unknown_schema_id", "id 99")
+        return Person(person, ConsentRecord(person=person))
+
+    def changes(self, old: Person, decision: Decision, keep: bytes | None = None) -> PersonChanges:
+        return PersonChanges({}, {}, {})
+
+    async def save(self, changes: PersonChanges) -> None:
+        self.happened.append("saved")
+
+    async def publish(self, records: Sequence[Wire]) -> None:
+        self.happened += records
+
+    def ack(self) -> None:
+        self.happened.append("acked")
+
+    async def handle(self, value: bytes | None, partition: int = HOME, headers: dict[str, bytes] | None = None) -> None:
+        fence = SimpleNamespace(holds=lambda _: self.holds, regained=self._regained)
+        parts: Any = Parts(
+            tables=self,  # type: ignore[arg-type]  # what the stage uses of them
+            acks=OrderedAcks(10, 10, lambda _, error: self.failures.append(error)),
+            fence=fence,  # type: ignore[arg-type]  # likewise
+            policy=POLICY,
+            codec=CODEC,
+            publisher=lambda: self,
+            clock=ManualClock(),
+            partitions=PARTITIONS,
+            decide=lambda *_: Decision(),
+        )
+        message = SimpleNamespace(
+            topic=SMS_REQUESTS.name,
+            partition=partition,
+            offset=7,
+            key=b"theirs",
+            value=value,
+            headers=list((headers or {}).items()),
+            tp=(SMS_REQUESTS.name, partition),
+            generation_id=1,
+        )
+        app = SimpleNamespace(consumer_generation_id=1)
+        await PersonStage(parts).accept(
+            SimpleNamespace(app=app, key=message.key, message=message, headers=headers or {}, ack=self.ack)
+        )
+        await settle()
+
+    async def _regained(self, message: Any) -> bool:
+        return self.regains
+
+    def letter(self) -> DeadLetter:
+        (wire, acked) = self.happened
+        assert acked == "acked"
+        assert wire.topic == SMS_REQUESTS.dead_letter
+        return CODEC.decode(DeadLetter, wire.value)
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+async def test_save_publish_acknowledge_in_that_order(world: World) -> None:
+    await world.handle(CODEC.encode(REQUEST))
+
+    assert world.happened == ["saved", "acked"]
+
+
+async def test_a_record_in_a_foreign_partition_is_put_back_under_its_persons_key(world: World) -> None:
+    value = CODEC.encode(REQUEST)
+    await world.handle(value, partition=HOME ^ 1, headers={"trace": b"1"})
+
+    assert world.happened == [Wire(SMS_REQUESTS.name, KEY, value, (("trace", b"1"), (REKEYED, b"1"))), "acked"]
+
+
+async def test_a_record_that_comes_back_wrong_again_goes_to_the_dead_letter(world: World) -> None:
+    """A producer with another partitioner would send it round and round."""
+    await world.handle(CODEC.encode(REQUEST), partition=HOME ^ 1, headers={REKEYED: b"1"})
+
+    assert world.letter().reason == "misrouted"
+
+
+async def test_an_unreadable_state_does_not_stop_the_stream(world: World) -> None:
+    world.unreadable = True
+    await world.handle(CODEC.encode(REQUEST))
+
+    assert world.letter().reason == "unreadable_state"
+
+
+@pytest.mark.parametrize("person", ["+1212\0", "__faust"])
+async def test_a_person_that_cannot_be_a_key_goes_to_the_dead_letter(world: World, person: str) -> None:
+    """Faust keeps an offset under a key of its own in every table."""
+    await world.handle(CODEC.encode(replace(REQUEST, to=person)))
+
+    assert world.letter().reason == "bad_person"
+
+
+async def test_a_late_heartbeat_delays_the_save(world: World) -> None:
+    world.holds = False
+    await world.handle(CODEC.encode(REQUEST))
+
+    assert world.happened == ["saved", "acked"]
+
+
+async def test_on_a_lost_partition_nothing_is_saved_published_or_acknowledged(world: World) -> None:
+    world.holds = world.regains = False
+    await world.handle(CODEC.encode(REQUEST))
+
+    assert world.happened == []
+    assert world.failures == []
