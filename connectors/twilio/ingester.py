@@ -1,7 +1,8 @@
-"""Puts Twilio's webhooks on topics: an aiohttp application.
+"""Puts Twilio's webhooks on topics.
 
-Twilio keeps nothing: what is answered 2xx and lost here is gone. So 2xx is said only after the broker's
-acknowledgement, and a callback that cannot be published is answered 503, which Twilio repeats as its URL asks it to.
+Twilio keeps nothing: what is answered 2xx and lost here is gone. So 2xx is said only after the broker's acknowledgement
+or, where a spool is configured, the disk's; a webhook that neither takes is answered 503, which Twilio repeats as its
+URL asks it to.
 """
 
 from __future__ import annotations
@@ -9,63 +10,27 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter, OrderedDict
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Protocol
-from urllib.parse import parse_qsl
-from xml.sax.saxutils import escape
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 
-from aiohttp import web
+from connectors.twilio import gauges
+from connectors.twilio.answers import Answer, Request, Respond, busy, text
+from connectors.twilio.backlog import Backlog, Clock, Publishes
+from connectors.twilio.connection import Connections
+from connectors.twilio.delivery import Delivery
+from connectors.twilio.errors import ForgedWebhook, MalformedWebhook, NotKept
+from connectors.twilio.ingester_settings import IngesterSettings
+from connectors.twilio.limits import Admission
+from connectors.twilio.signature import SignatureCheck
+from connectors.twilio.spool import Spool
+from connectors.twilio.urls import EVENTS_PATH, INBOUND_PATH, STATUS_PATH
+from connectors.twilio.webhooks import Letter, ReplyFor, UnsupportedBody, Webhooks, twiml
+from schemas.codec import Codec
+from schemas.errors import EncodeError
 
-from connectors.twilio.callbacks import inbound_message, parse_form, status_callback
-from connectors.twilio.errors import ForgedWebhook, MalformedWebhook
-from connectors.twilio.signature import Fields, SignatureCheck
-from connectors.twilio.urls import INBOUND_PATH, STATUS_PATH
-from schemas.codec import Codec, Wire
-from schemas.records import InboundMessage
-from schemas.topics import SMS_CALLBACKS, SMS_INBOUND
+__all__ = ["Clock", "Ingester", "IngesterSettings", "Publishes", "ReplyFor", "create_app", "serving", "twiml"]
 
 log = logging.getLogger(__name__)
-
-SIGNATURE = "X-Twilio-Signature"
-IDEMPOTENCY = "I-Twilio-Idempotency-Token"
-FORM = "application/x-www-form-urlencoded"
-
-
-class Publishes(Protocol):
-    """Returns when all records are acknowledged; raises if that is not certain."""
-
-    async def publish(self, records: Sequence[Wire]) -> None: ...
-
-
-class Clock(Protocol):
-    """Wall clock, and seconds on one that never jumps."""
-
-    def now(self) -> datetime: ...
-
-    def elapsed(self) -> float: ...
-
-
-ReplyFor = Callable[[InboundMessage], str | None]
-"""The text that answers an inbound message, or None for no answer."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IngesterSettings:
-    """``publish_timeout`` in seconds must stay below the read time-out asked of Twilio (`CallbackRetries`).
-
-    ``max_bytes`` of one form; ``remember`` acknowledged webhooks, so that a repeated one is answered from memory;
-    ``unready_s`` after a failed publish the readiness check says no, so that a balancer tries another ingester.
-    """
-
-    public_url: str
-    auth_tokens: tuple[str, ...]
-    publish_timeout: float = 4.0
-    max_bytes: int = 65_536
-    remember: int = 20_000
-    unready_s: float = 5.0
 
 
 def create_app(
@@ -74,139 +39,168 @@ def create_app(
     codec: Codec,
     clock: Clock,
     reply_for: ReplyFor = lambda _: None,
-) -> web.Application:
+) -> Ingester:
     """The application, bound to nothing yet. Raises SettingError for settings it cannot keep its word with."""
-    return Ingester(settings, publisher, codec, clock, reply_for).app()
+    return Ingester(settings, publisher, codec, clock, reply_for)
 
 
 class Ingester:
-    """The handlers and what they remember."""
+    """Answers requests, between the start and the end of `running`."""
 
     def __init__(
         self, settings: IngesterSettings, publisher: Publishes, codec: Codec, clock: Clock, reply_for: ReplyFor
     ) -> None:
-        self._settings = settings
-        self._check = SignatureCheck(settings.public_url, settings.auth_tokens)
+        self.settings = settings
         self._publisher = publisher
-        self._codec = codec
         self._clock = clock
-        self._reply_for = reply_for
-        self._recent = _Recent(settings.remember)
-        self._failed_at: float | None = None
         self._counts: Counter[tuple[str, str]] = Counter()
+        check = SignatureCheck(settings.public_url, settings.auth_tokens, settings.shared_keys)
+        webhooks = Webhooks(check, codec, clock, reply_for, self._counts)
+        self._routes = {
+            STATUS_PATH: ("status", webhooks.status),
+            INBOUND_PATH: ("inbound", webhooks.inbound),
+            EVENTS_PATH: ("events", webhooks.events),
+        }
+        self._admission = Admission(settings.max_concurrent, settings.max_rate, clock.elapsed)
+        self._recent = _Recent(settings.remember)
+        self._pages: set[asyncio.Task[None]] = set()
+        self._delivery: Delivery | None = None
+        self._connections: Connections | None = None
+        settings.tls()
 
-    def app(self) -> web.Application:
-        app = web.Application(client_max_size=self._settings.max_bytes)
-        app.router.add_post(STATUS_PATH, self._answering("status", self._status))
-        app.router.add_post(INBOUND_PATH, self._answering("inbound", self._inbound))
-        app.router.add_get("/health", self._health)
-        app.router.add_get("/ready", self._ready)
-        app.router.add_get("/metrics", self._metrics)
-        return app
-
-    def _answering(
-        self, route: str, handler: Callable[[web.Request], Awaitable[web.Response]]
-    ) -> Callable[[web.Request], Awaitable[web.Response]]:
-        """The handler, its verdicts turned into answers, every answer counted."""
-
-        async def answer(request: web.Request) -> web.Response:
-            result = "500"
-            try:
-                response = await _judged(handler, request)
-                result = str(response.status)
-            except web.HTTPException as error:
-                result = str(error.status)
-                raise
-            finally:
-                self._counts[route, result] += 1
-            return response
-
-        return answer
-
-    async def _status(self, request: web.Request) -> web.Response:
-        fields = await self._genuine(request)
-        attempt_id = _query(request).get("attempt_id")
-        callback = status_callback(fields, attempt_id, request.headers.get(IDEMPOTENCY), self._clock.now())
-        return await self._publish_once(
-            request,
-            lambda: self._codec.wire(SMS_CALLBACKS, callback.person, callback),
-            lambda: web.Response(status=204),
-        )
-
-    async def _inbound(self, request: web.Request) -> web.Response:
-        message = inbound_message(await self._genuine(request), self._clock.now())
-        return await self._publish_once(
-            request,
-            lambda: self._codec.wire(SMS_INBOUND, message.person, message),
-            lambda: web.Response(text=twiml(self._reply_for(message)), content_type="text/xml"),
-        )
-
-    async def _genuine(self, request: web.Request) -> Fields:
-        """The form's fields, once they are known to be Twilio's."""
-        if request.content_type != FORM:
-            raise web.HTTPUnsupportedMediaType(text=f"expected {FORM}")
-        fields = parse_form(await request.read())
-        if not self._check.genuine(request.raw_path, fields, request.headers.get(SIGNATURE)):
-            raise ForgedWebhook
-        return fields
-
-    async def _publish_once(
-        self, request: web.Request, wire: Callable[[], Wire], done: Callable[[], web.Response]
-    ) -> web.Response:
-        """Publish unless the very same request (it is what its signature covers) was acknowledged before."""
-        seen = request.raw_path, request.headers[SIGNATURE]
-        if seen in self._recent:
-            self._counts["repeated", "answered"] += 1
-            return done()
-        if not await self._published(wire()):
-            return web.Response(status=503, text="not taken, try again", headers={"Retry-After": "1"})
-        self._recent.add(seen)
-        return done()
-
-    async def _published(self, wire: Wire) -> bool:
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[Connections]:
+        """Take up the spool, and in the end leave in it what is not through. Raises SettingError for its file."""
+        s = self.settings
+        backlog = None
+        if s.spool_path is not None:
+            spool = Spool(s.spool_path, s.spool_max_bytes)
+            backlog = Backlog(spool, self._publisher, self._clock, s.drain_batch, s.retry_s)
+        self._delivery = Delivery(self._publisher, self._clock, s.publish_timeout, backlog, s.unready_s)
+        self._connections = Connections(self.handle, s.bounds())
+        await self._delivery.start()
         try:
-            async with asyncio.timeout(self._settings.publish_timeout):
-                await self._publisher.publish((wire,))
-        except Exception:  # whatever the trouble is, Twilio still has the webhook and shall bring it again
-            log.exception("a webhook could not be published on %s", wire.topic)
-            self._counts["publish", "failed"] += 1
-            self._failed_at = self._clock.elapsed()
-            return False
-        return True
+            yield self._connections
+        finally:
+            await self._delivery.stop()
 
-    async def _health(self, _: web.Request) -> web.Response:
-        return web.Response(text="ok\n")
+    def handle(self, request: Request, respond: Respond) -> None:
+        """Answer one request, now or later."""
+        path = request.target.partition("?")[0]
+        route = self._routes.get(path)
+        if route is not None and request.method == "POST":
+            self._receive(*route, request, respond)
+        elif route is not None:
+            self._counts[route[0], "405"] += 1
+            respond(Answer(405, headers=(("Allow", "POST"),)))
+        else:
+            self._page(path, request.method, respond)
 
-    async def _ready(self, _: web.Request) -> web.Response:
-        if self._failed_at is not None and self._clock.elapsed() - self._failed_at < self._settings.unready_s:
-            return web.Response(status=503, text="the broker did not acknowledge\n")
-        return web.Response(text="ready\n")
+    def _receive(self, name: str, read: Callable[[Request], Letter], request: Request, respond: Respond) -> None:
+        shed = self._admission.enter()
+        if shed is not None:
+            self._counts["shed", shed] += 1
+            self._counts[name, "503"] += 1
+            respond(busy(shed))
+            return
 
-    async def _metrics(self, _: web.Request) -> web.Response:
-        lines = [
-            f'smsflow_ingester_total{{what="{what}",result="{result}"}} {count}'
-            for (what, result), count in sorted(self._counts.items())
-        ]
-        return web.Response(text="\n".join(["# TYPE smsflow_ingester_total counter", *lines, ""]))
+        def finish(answer: Answer) -> None:
+            self._admission.leave()
+            self._counts[name, str(answer.status)] += 1
+            respond(answer)
+
+        verdict = _judged(read, request)
+        if isinstance(verdict, Answer):
+            finish(verdict)
+        else:
+            self._deliver(verdict, finish)
+
+    def _deliver(self, letter: Letter, finish: Respond) -> None:
+        """Publish unless the very same request was acknowledged before."""
+        if letter.seen in self._recent:
+            self._counts["repeated", "answered"] += 1
+            finish(_said(letter))
+            return
+        assert self._delivery is not None
+        if not letter.wires:
+            finish(_said(letter))
+        told = self._told(letter, finish)
+        for wire in letter.wires:
+            self._delivery.put(wire, told)
+
+    def _told(self, letter: Letter, finish: Respond) -> Callable[[bool], None]:
+        """Called per record; answers once all of them are through."""
+        left, all_safe = len(letter.wires), True
+
+        def told(safe: bool) -> None:  # noqa: FBT001  the one thing there is to say
+            nonlocal left, all_safe
+            left -= 1
+            all_safe = all_safe and safe
+            if left:
+                return
+            if all_safe:
+                self._recent.add(letter.seen)
+            finish(_said(letter) if all_safe else busy("not taken, try again"))
+
+        return told
+
+    def _page(self, path: str, method: str, respond: Respond) -> None:
+        if path not in ("/health", "/ready", "/metrics"):
+            respond(Answer(404))
+        elif method != "GET":
+            respond(Answer(405, headers=(("Allow", "GET"),)))
+        elif path == "/health":
+            respond(text(200, "ok"))
+        elif path == "/ready":
+            respond(self._ready())
+        else:
+            task = asyncio.get_running_loop().create_task(self._metrics(respond))
+            self._pages.add(task)
+            task.add_done_callback(self._pages.discard)
+
+    def _ready(self) -> Answer:
+        assert self._delivery is not None
+        trouble, backlog = self._delivery.trouble(), self._delivery.backlog
+        if trouble is not None:
+            return text(503, trouble)
+        if backlog is not None and backlog.waiting:
+            return text(200, f"degraded: {backlog.waiting} records wait in the spool for the broker")
+        return text(200, "ready")
+
+    async def _metrics(self, respond: Respond) -> None:
+        assert self._delivery is not None
+        assert self._connections is not None
+        backlog = self._delivery.backlog
+        self._counts["publish", "failed"] = self._delivery.failures
+        lines = [*gauges.answers(self._counts), *gauges.connections(self._connections)]
+        if backlog is not None:
+            contents = None
+            with suppress(NotKept):  # then the figures say that the disk does not answer
+                contents = await backlog.contents()
+            lines += gauges.spool(backlog, contents, self._clock.now())
+        respond(Answer(200, "\n".join([*lines, ""]).encode()))
 
 
-async def _judged(handler: Callable[[web.Request], Awaitable[web.Response]], request: web.Request) -> web.Response:
+def _judged(read: Callable[[Request], Letter], request: Request) -> Letter | Answer:
     try:
-        return await handler(request)
+        return read(request)
     except ForgedWebhook:
-        return web.Response(status=403, text="not signed by a token of ours for this URL\n")
-    except MalformedWebhook as error:
-        return web.Response(status=400, text=f"{error}\n")
+        return text(403, "not signed by a secret of ours for this URL")
+    except UnsupportedBody as error:
+        return text(415, str(error))
+    except (MalformedWebhook, EncodeError) as error:
+        return text(400, str(error))
+    except Exception:
+        log.exception("a webhook could not be read")
+        return text(500, "a bug of ours")
 
 
-def _query(request: web.Request) -> dict[str, str]:
-    return dict(parse_qsl(request.raw_path.partition("?")[2], keep_blank_values=True, max_num_fields=50))
-
-
-def twiml(reply: str | None) -> str:
-    """The answer to an inbound message. Source: https://www.twilio.com/docs/messaging/twiml"""
-    inner = f"<Message>{escape(reply)}</Message>" if reply else ""
-    return f'<?xml version="1.0" encoding="UTF-8"?><Response>{inner}</Response>'
+def _said(letter: Letter) -> Answer:
+    try:
+        return letter.answer()
+    except Exception:
+        log.exception("no answer could be decided; the message itself is safe")
+        return text(500, "a bug of ours")
 
 
 class _Recent:
@@ -226,13 +220,17 @@ class _Recent:
 
 
 @asynccontextmanager
-async def serving(app: web.Application, host: str, port: int) -> AsyncIterator[int]:
+async def serving(app: Ingester, host: str, port: int) -> AsyncIterator[int]:
     """Serve until the block ends; gives the port, the system's choice for port 0."""
-    runner = web.AppRunner(app, access_log=None, handler_cancellation=False)
-    await runner.setup()
-    try:
-        site = web.TCPSite(runner, host, port)
-        await site.start()
-        yield int(runner.addresses[0][1])
-    finally:
-        await runner.cleanup()
+    loop = asyncio.get_running_loop()
+    async with app.running() as connections:
+        server = await loop.create_server(connections, host, port, ssl=app.settings.tls(), backlog=1024)
+        ticking = loop.create_task(connections.tick_for_ever())
+        try:
+            yield int(server.sockets[0].getsockname()[1])
+        finally:
+            server.close()
+            connections.close()
+            ticking.cancel()
+            with suppress(asyncio.CancelledError):
+                await ticking

@@ -1,7 +1,11 @@
 """X-Twilio-Signature: is this webhook Twilio's?
 
-HMAC-SHA1 over the URL as Twilio requested it, then every form field's name and value, sorted by name, each distinct
-value of a repeated field in order; in Base64. Source: https://www.twilio.com/docs/usage/security
+HMAC over the URL as Twilio requested it, then every form field's name and value, sorted by name, each distinct value of
+a repeated field in order; in Base64. SHA-1 with the account's auth token; with a shared key, which the header
+X-Twilio-Webhooks-Signature-Settings names, its algorithm may be SHA-256. A body that is no form is covered by its
+SHA-256 in the URL. Sources: https://www.twilio.com/docs/usage/security
+and https://www.twilio.com/docs/usage/webhooks/webhook-shared-keys
+
 Says the same as the SDK's RequestValidator (a property test compares them) at a fraction of its cost, compares in
 constant time and never raises.
 """
@@ -11,19 +15,26 @@ from __future__ import annotations
 import hashlib
 import hmac
 from base64 import b64encode
-from collections.abc import Sequence
-from urllib.parse import urlsplit
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 from connectors.twilio.errors import SettingError
 from connectors.twilio.urls import check_url
 
 Fields = Sequence[tuple[str, str]]
 _DEFAULT_PORTS = {"https": 443, "http": 80}
+_ALGORITHMS: Mapping[str, Callable[..., Any]] = MappingProxyType(
+    {"HMAC_SHA1": hashlib.sha1, "HMAC_SHA256": hashlib.sha256}
+)
+_MAX_QUERY_FIELDS = 50
 
 
-def signature(token: str, url: str, fields: Fields) -> str:
+def signature(secret: str, url: str, fields: Fields, algorithm: str = "HMAC_SHA1") -> str:
     """What Twilio would sign. ``url`` without its fragment."""
-    return _sign(token.encode(), url.encode("utf-8", "surrogateescape") + canonical(fields)).decode()
+    message = url.encode("utf-8", "surrogateescape") + canonical(fields)
+    return _sign(secret.encode(), message, _ALGORITHMS[algorithm]).decode()
 
 
 def canonical(fields: Fields) -> bytes:
@@ -31,33 +42,65 @@ def canonical(fields: Fields) -> bytes:
     return "".join(name + value for name, value in sorted(set(fields))).encode("utf-8", "surrogateescape")
 
 
-def _sign(token: bytes, message: bytes) -> bytes:
-    return b64encode(hmac.digest(token, message, hashlib.sha1))
+def _sign(secret: bytes, message: bytes, algorithm: Callable[..., Any] = hashlib.sha1) -> bytes:
+    return b64encode(hmac.digest(secret, message, algorithm))
+
+
+def query_of(target: str) -> list[tuple[str, str]]:
+    """The query's fields. Raises ValueError for too many of them."""
+    return parse_qsl(target.partition("?")[2], keep_blank_values=True, max_num_fields=_MAX_QUERY_FIELDS)
 
 
 class SignatureCheck:
     """Knows where Twilio believes us to be, and every token it may sign with.
 
     ``public_url`` is what stands before the path in the URLs given to Twilio. Twilio signs with the primary token until
-    another is promoted: during a rotation both are ``tokens``. Raises SettingError for what cannot be used.
+    another is promoted: during a rotation both are ``tokens``. ``shared_keys`` are secrets by the key's id. Raises
+    SettingError for what cannot be used.
     """
 
-    def __init__(self, public_url: str, tokens: Sequence[str]) -> None:
+    def __init__(self, public_url: str, tokens: Sequence[str], shared_keys: Mapping[str, str] | None = None) -> None:
         check_url("public_url", public_url)
-        if not tokens or not all(tokens):
+        if not (tokens or shared_keys) or not all(tokens):
             raise SettingError("auth_tokens: at least one, none of them empty; API key secrets sign no webhook")
+        if shared_keys and not all((*shared_keys, *shared_keys.values())):
+            raise SettingError("shared_keys: neither a key's id nor its secret may be empty")
         self._bases = tuple(base.encode() for base in _spellings(public_url.rstrip("/")))
         self._tokens = tuple(token.encode() for token in tokens)
+        self._shared_keys = {name: secret.encode() for name, secret in (shared_keys or {}).items()}
 
-    def genuine(self, path: str, fields: Fields, given: str | None) -> bool:
-        """Whether one of our tokens made the header ``given`` for ``path`` (raw, with its query) and ``fields``."""
+    def genuine(self, target: str, fields: Fields, given: str | None, key: str | None = None) -> bool:
+        """Whether one of our secrets made the header ``given`` for ``target`` (raw, with its query) and ``fields``.
+
+        ``key`` is the header that names a shared key and its algorithm, where there is one.
+        """
         if not given:
             return False
+        secrets, algorithm = (self._tokens, hashlib.sha1) if key is None else self._named(key)
         claimed = given.encode("utf-8", "surrogateescape")
-        rest = path.encode("utf-8", "surrogateescape") + canonical(fields)
+        rest = target.encode("utf-8", "surrogateescape") + canonical(fields)
         return any(
-            hmac.compare_digest(_sign(token, base + rest), claimed) for base in self._bases for token in self._tokens
+            hmac.compare_digest(_sign(secret, base + rest, algorithm), claimed)
+            for base in self._bases
+            for secret in secrets
         )
+
+    def genuine_body(self, target: str, body: bytes, given: str | None, key: str | None = None) -> bool:
+        """Whether the signed URL ``target`` carries the hash of this very body."""
+        try:
+            claimed = dict(query_of(target)).get("bodySHA256", "")
+        except ValueError:
+            return False
+        fits = hmac.compare_digest(hashlib.sha256(body).hexdigest().encode(), claimed.lower().encode())
+        return fits and self.genuine(target, (), given, key)
+
+    def _named(self, key: str) -> tuple[tuple[bytes, ...], Callable[..., Any]]:
+        """The secret and algorithm a header like ``key=ID,algorithm=HMAC_SHA256`` names; no secret if we lack it."""
+        parts = (part.partition("=") for part in key.split(","))
+        said = {name.strip(): value.strip() for name, _, value in parts}
+        algorithm = _ALGORITHMS.get(said.get("algorithm", "").upper())
+        secret = self._shared_keys.get(said.get("key", ""))
+        return ((), hashlib.sha1) if algorithm is None or secret is None else ((secret,), algorithm)
 
 
 def _spellings(url: str) -> tuple[str, ...]:

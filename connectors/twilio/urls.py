@@ -8,6 +8,7 @@ from connectors.twilio.errors import SettingError
 
 STATUS_PATH = "/twilio/status"
 INBOUND_PATH = "/twilio/inbound"
+EVENTS_PATH = "/twilio/events"
 
 
 def check_url(setting: str, url: str) -> None:

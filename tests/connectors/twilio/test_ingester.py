@@ -138,7 +138,7 @@ async def test_a_signed_form_without_a_field_names_it(site: Site) -> None:
 
 
 async def test_another_content_type_is_refused(site: Site) -> None:
-    assert (await site.post(STATUS_PATH, STATUS, **{"Content-Type": "application/json"}))[0] == 415
+    assert (await site.post(STATUS_PATH, STATUS, **{"Content-Type": "text/plain"}))[0] == 415
 
 
 @pytest.mark.parametrize("body", [b"\xff\xfe", b"&".join([b"a=1"] * 300)], ids=["not utf-8", "too many fields"])
@@ -223,7 +223,7 @@ async def test_every_answer_is_counted(site: Site) -> None:
     await site.post("/twilio/inbound", INBOUND, token="x")
     await site.post(STATUS_PATH, STATUS, **{"Content-Type": "text/plain"})
 
-    counted = [line for line in (await site.get("/metrics"))[1].splitlines() if not line.startswith("#")]
+    counted = [line for line in (await site.get("/metrics"))[1].splitlines() if "{" in line]
     assert counted == [
         'smsflow_ingester_total{what="inbound",result="403"} 1',
         'smsflow_ingester_total{what="publish",result="failed"} 1',

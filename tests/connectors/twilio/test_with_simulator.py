@@ -10,8 +10,6 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from aiohttp import web
-
 from connectors.clock import ManualClock
 from connectors.memory import MemoryPublisher
 from connectors.simulator.clock import ManualClock as SimulatorClock
@@ -47,7 +45,7 @@ async def pipe(reply: str | None = None, **account_changes: Any) -> AsyncIterato
     port, clock, publisher = unused_port(), ManualClock(NOW), MemoryPublisher()
     public = f"http://127.0.0.1:{port}"
     twin = replace(Account(), inbound_url=f"{public}/twilio/inbound", **account_changes)
-    app: web.Application = create_app(
+    app = create_app(
         IngesterSettings(public_url=public, auth_tokens=("being promoted", twin.auth_token)),
         publisher,
         Codec(),

@@ -1,0 +1,130 @@
+"""What a genuine request says, as records on their topics, and what it is answered once they are safe."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import NamedTuple
+from xml.sax.saxutils import escape
+
+from connectors.twilio.answers import NO_CONTENT, Answer, Request
+from connectors.twilio.backlog import Clock
+from connectors.twilio.callbacks import inbound_message, parse_form, parse_json, status_callback
+from connectors.twilio.errors import ForgedWebhook, MalformedWebhook
+from connectors.twilio.events import read_events
+from connectors.twilio.signature import Fields, SignatureCheck, query_of
+from schemas.codec import Codec, Wire
+from schemas.records import InboundMessage
+from schemas.topics import SMS_CALLBACKS, SMS_INBOUND
+
+SIGNATURE = "X-Twilio-Signature"
+SIGNED_BY = "X-Twilio-Webhooks-Signature-Settings"
+IDEMPOTENCY = "I-Twilio-Idempotency-Token"
+FORM = "application/x-www-form-urlencoded"
+JSON = "application/json"
+CLOUD_EVENTS = ("application/cloudevents+json", "application/cloudevents-batch+json")
+
+ReplyFor = Callable[[InboundMessage], str | None]
+"""The text that answers an inbound message, or None for no answer."""
+
+
+class UnsupportedBody(Exception):  # noqa: N818  named by what it says, as the other verdicts are
+    """Neither a form nor JSON. Answer 415."""
+
+
+class Letter(NamedTuple):
+    """``seen`` is what the signature covers: the very same request is the same letter."""
+
+    wires: tuple[Wire, ...]
+    seen: tuple[str, str]
+    answer: Callable[[], Answer]
+
+
+class Webhooks:
+    """Reads requests. Everything raises ForgedWebhook, MalformedWebhook, UnsupportedBody, or EncodeError."""
+
+    def __init__(
+        self,
+        check: SignatureCheck,
+        codec: Codec,
+        clock: Clock,
+        reply_for: ReplyFor,
+        counts: Counter[tuple[str, str]],
+    ) -> None:
+        self._check = check
+        self._codec = codec
+        self._clock = clock
+        self._reply_for = reply_for
+        self._counts = counts
+
+    def status(self, request: Request) -> Letter:
+        """A message's new status."""
+        fields = self._genuine(request)
+        token = request.headers.get(IDEMPOTENCY)
+        callback = status_callback(fields, _attempt(request.target), token, self._clock.now())
+        wire = self._codec.wire(SMS_CALLBACKS, callback.person, callback)
+        return Letter((wire,), _seen(request), _no_content)
+
+    def inbound(self, request: Request) -> Letter:
+        """A person texted us; the answer is TwiML."""
+        message = inbound_message(self._genuine(request), self._clock.now())
+        wire = self._codec.wire(SMS_INBOUND, message.person, message)
+        return Letter(
+            (wire,), _seen(request), lambda: Answer(200, twiml(self._reply_for(message)).encode(), "text/xml")
+        )
+
+    def events(self, request: Request) -> Letter:
+        """Event Streams: many statuses at once."""
+        if _content_type(request) not in (JSON, *CLOUD_EVENTS):
+            raise UnsupportedBody(f"expected {JSON}")
+        self._check_body(request)
+        delivered = read_events(request.body, self._clock.now())
+        self._counts["events", "other"] += delivered.other
+        self._counts["events", "malformed"] += delivered.malformed
+        wires = [self._codec.wire(SMS_CALLBACKS, callback.person, callback) for callback in delivered.callbacks]
+        return Letter(tuple(wires), _seen(request), _no_content)
+
+    def _genuine(self, request: Request) -> Fields:
+        """The body's fields, once they are known to be Twilio's."""
+        kind = _content_type(request)
+        if kind == JSON:
+            self._check_body(request)
+            return parse_json(request.body)
+        if kind != FORM:
+            raise UnsupportedBody(f"expected {FORM}")
+        fields = parse_form(request.body)
+        headers = request.headers
+        if not self._check.genuine(request.target, fields, headers.get(SIGNATURE), headers.get(SIGNED_BY)):
+            raise ForgedWebhook
+        return fields
+
+    def _check_body(self, request: Request) -> None:
+        headers = request.headers
+        given, key = headers.get(SIGNATURE), headers.get(SIGNED_BY)
+        if not self._check.genuine_body(request.target, request.body, given, key):
+            raise ForgedWebhook
+
+
+def _content_type(request: Request) -> str:
+    return request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+
+
+def _attempt(target: str) -> str | None:
+    try:
+        return dict(query_of(target)).get("attempt_id")
+    except ValueError as error:
+        raise MalformedWebhook(f"no query: {error}") from error
+
+
+def _seen(request: Request) -> tuple[str, str]:
+    return request.target, request.headers[SIGNATURE]
+
+
+def _no_content() -> Answer:
+    return NO_CONTENT
+
+
+def twiml(reply: str | None) -> str:
+    """The answer to an inbound message. Source: https://www.twilio.com/docs/messaging/twiml"""
+    inner = f"<Message>{escape(reply)}</Message>" if reply else ""
+    return f'<?xml version="1.0" encoding="UTF-8"?><Response>{inner}</Response>'
