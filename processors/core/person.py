@@ -152,7 +152,7 @@ def _woken(wake: Wake, person: Person, policy: Policy, now: datetime) -> Decisio
         return Decision()
     new = messages.woken(known, person.consent, policy, now)
     if new is known:
-        return _retold(person, known) if known.wake_at is None else Decision()
+        return _retold(person, known)
     return Decision(messages=(new,), records=tuple(events.news(known, new, _sids(person, except_for=known))))
 
 
