@@ -119,34 +119,34 @@ class PersonTables:
             moved[schedule_key(again_at, due.key[_DUE.size :]) if wanted == due.key else wanted] = b"1"
         await durable.write(self._schedule, moved)
 
+    async def schedule(self, message: MessageState, at: datetime) -> None:
+        """Let a message be looked at although it waits for no time."""
+        key = schedule_key(at, message_key(message.request.to, message.message_id))
+        await durable.write(self._schedule, {key: b"1"})
+
     async def postpone(self, due: Due, until: datetime) -> None:
         """Let a wake-up come again."""
         await durable.write(self._schedule, {due.key: None, schedule_key(until, due.key[_DUE.size :]): b"1"})
 
-    def finished(
-        self, partition: int, before: datetime, after: bytes, rows: int
-    ) -> tuple[list[tuple[str, str]], bytes | None]:
-        """(person, message_id) of the finished messages among the next ``rows`` that nothing changed since ``before``.
+    def swept(self, partition: int, after: bytes, rows: int) -> tuple[list[MessageState], bytes | None]:
+        """The next ``rows`` messages in the order of their keys.
 
         ``after`` is the key read last before; the answer's second half is the key read last now, None at the end.
         """
-        found: list[tuple[str, str]] = []
+        found: list[MessageState] = []
         last = None
         for last, value in islice(durable.scan(self._messages, partition, after + SEPARATOR, _LAST), rows):
             try:
-                state = self._codec.decode(MessageState, value)
+                found.append(self._codec.decode(MessageState, value))
             except DecodeError:
                 logger.exception("%r is kept: it cannot be read", last)
-                continue
-            if _droppable(state, before):
-                found.append((_wake(last).person, state.message_id))
         return found, last
 
     async def drop(self, partition: int, person: str, message_id: str, before: datetime) -> None:
         """Forget a message, if it is still finished and unchanged since ``before``."""
         key = message_key(person, message_id)
         value = durable.read(self._messages, partition, key)
-        if value is not None and _droppable(self._codec.decode(MessageState, value), before):
+        if value is not None and droppable(self._codec.decode(MessageState, value), before):
             await durable.write(self._messages, {key: None})
 
     def _one_message(self, partition: int, person: str, message_id: str) -> dict[str, MessageState]:
@@ -192,7 +192,8 @@ def _wake(key: bytes) -> Wake:
     return Wake(person.decode(), message_id.decode())
 
 
-def _droppable(state: MessageState, before: datetime) -> bool:
+def droppable(state: MessageState, before: datetime) -> bool:
+    """Whether a message ended before that time."""
     return state.phase is Phase.FINISHED and state.wake_at is None and state.updated_at < before
 
 

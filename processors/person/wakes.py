@@ -11,12 +11,12 @@ from typing import Any
 
 from faust.types import EventT
 
-from processors.acks import PartitionLost
-from processors.core.decision import Decision, Origin, Wake
+from processors.acks import Job, PartitionLost
+from processors.core.decision import Decision, Origin, Person, Wake
 from processors.core.person import messages_wanted
 from processors.person.parts import Parts, hold, keep, wires
-from processors.person.tables import Due
-from schemas.state import MessageState
+from processors.person.tables import Due, droppable
+from schemas.state import MessageState, Phase
 
 logger = logging.getLogger(__name__)
 
@@ -57,8 +57,7 @@ class PersonWakes:
     async def _wake(self, event: EventT, due: Due) -> None:
         parts, wake, message = self._parts, due.wake, event.message
         try:
-            person = parts.tables.load(message.partition, wake.person, messages_wanted(wake))
-            decision = parts.decide(wake, person, Origin("", -1), parts.policy, parts.clock.now())
+            person, decision = self._decided(wake, message)
             changes, said = parts.tables.changes(person, decision, keep=due.key), wires(parts, decision)
         except Exception:
             logger.exception("no decision on the wake-up of %s: again in %s", wake.message_id, AGAIN_AFTER)
@@ -69,21 +68,34 @@ class PersonWakes:
         waiting = _after(decision, wake) or person.messages.get(wake.message_id)
         await parts.tables.unschedule(due, waiting, parts.clock.now() + AGAIN_AFTER)
 
+    def _decided(self, wake: Wake, message: Any) -> tuple[Person, Decision]:
+        parts = self._parts
+        person = parts.tables.load(message.partition, wake.person, messages_wanted(wake))
+        return person, parts.decide(wake, person, Origin("", -1), parts.policy, parts.clock.now())
+
     async def _sweep_some(self, event: EventT) -> None:
+        """Forget what ended long ago, and end what Twilio never finished: a look at every message, slowly."""
         parts, message, now = self._parts, event.message, self._parts.clock.now()
         next_at, cursor = self._sweeps.get(message.partition, (now, b""))
         if now < next_at:
             return
-        before = now - parts.policy.timing.message_window
-        old, last = parts.tables.finished(message.partition, before, cursor, SWEEP_ROWS)
+        rows, last = parts.tables.swept(message.partition, cursor, SWEEP_ROWS)
         self._sweeps[message.partition] = (now + SWEEP_REST, b"") if last is None else (now + SWEEP_EVERY, last)
         await hold(parts, message)
-        await _all(
-            parts.acks.run_local(
-                person.encode(), partial(parts.tables.drop, message.partition, person, message_id, before)
-            )
-            for person, message_id in old
-        )
+        jobs = [
+            (row.request.to, job) for row in rows if (job := self._sweeping(row, message.partition, now)) is not None
+        ]
+        await _all(parts.acks.run_local(person.encode(), job) for person, job in jobs)
+
+    def _sweeping(self, row: MessageState, partition: int, now: datetime) -> Job | None:
+        """What is to be done about one message, if anything."""
+        tables, timing = self._parts.tables, self._parts.policy.timing
+        before = now - timing.message_window
+        if droppable(row, before):
+            return partial(tables.drop, partition, row.request.to, row.message_id, before)
+        if row.phase is Phase.ACCEPTED and row.updated_at + timing.status_within <= now:
+            return partial(tables.schedule, row, now)  # its wake-up is saved, so that a crash cannot lose what it says
+        return None
 
 
 async def _all(jobs: Iterable[Any]) -> None:

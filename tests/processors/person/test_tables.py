@@ -12,7 +12,7 @@ import pytest
 from processors.app import AppConfig, base_app
 from processors.core.decision import Decision, Person, Wake
 from processors.durable import Changes, DurableTable
-from processors.person.tables import PersonTables, message_key, schedule_key, scheduled
+from processors.person.tables import PersonTables, droppable, message_key, schedule_key, scheduled
 from schemas.codec import Codec
 from schemas.state import ConsentRecord, MessageState, Phase
 from tests.processors.person.cluster import request
@@ -110,21 +110,24 @@ def test_what_is_due_comes_in_the_order_of_time_and_no_more_than_asked_for(disk:
     assert [due.wake for due in disk.tables.due(0, NOW, 1)] == [Wake(PERSON, "m0")]
 
 
-def test_the_sweep_finds_finished_messages_that_are_old_and_goes_on_where_it_was(disk: Disk) -> None:
-    old = replace(STATE, updated_at=NOW - timedelta(days=2))
-    finished = replace(old, phase=Phase.FINISHED)
-    for state in (
-        replace(finished, message_id="a"),
-        replace(old, message_id="b"),
-        replace(finished, message_id="c", updated_at=NOW),
-        replace(finished, message_id="d"),
-    ):
-        disk.put("messages", {message_key(PERSON, state.message_id): CODEC.encode(state)})
+def test_the_sweep_goes_through_all_messages_and_goes_on_where_it_was(disk: Disk) -> None:
+    for name in "abcd":
+        state = replace(STATE, message_id=name)
+        disk.put("messages", {message_key(PERSON, name): CODEC.encode(state)})
     disk.put("messages", {message_key(PERSON, "c2"): b"not a state"})
-    before = NOW - timedelta(days=1)
 
-    first, cursor = disk.tables.finished(0, before, b"", 3)
-    assert cursor is not None
-    assert (first, cursor) == ([(PERSON, "a")], message_key(PERSON, "c"))
-    assert disk.tables.finished(0, before, cursor, 3) == ([(PERSON, "d")], message_key(PERSON, "d"))
-    assert disk.tables.finished(0, before, message_key(PERSON, "d"), 3) == ([], None)
+    first, cursor = disk.tables.swept(0, b"", 3)
+    assert cursor == message_key(PERSON, "c")
+    assert [state.message_id for state in first] == ["a", "b", "c"]
+    second, cursor = disk.tables.swept(0, cursor, 3)
+    assert [state.message_id for state in second] == ["d"]
+    assert cursor == message_key(PERSON, "d")
+    assert disk.tables.swept(0, cursor, 3) == ([], None)
+
+
+def test_only_messages_that_ended_long_ago_are_forgotten() -> None:
+    before = NOW - timedelta(days=1)
+    old = replace(STATE, updated_at=NOW - timedelta(days=2), wake_at=None)
+    assert droppable(replace(old, phase=Phase.FINISHED), before)
+    assert not droppable(replace(old, phase=Phase.ACCEPTED), before)
+    assert not droppable(replace(old, phase=Phase.FINISHED, updated_at=NOW), before)
