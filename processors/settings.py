@@ -75,10 +75,14 @@ class IngesterSettings(_Group):
 
 
 class SinkSettings(_Group):
-    """The sink's own port: health, and reports where ClickHouse is embedded. 0: any free one."""
+    """The sink's own port: health, and reports where ClickHouse is embedded. 0: any free one.
+
+    ``linger_s``: an insert waits that long for more events.
+    """
 
     host: str = "127.0.0.1"
     port: Port = 8081
+    linger_s: Seconds = 2
 
 
 class SimulatorSettings(_Group):
@@ -92,17 +96,18 @@ class SimulatorSettings(_Group):
 
 
 class WorkerSettings(_Group):
-    """One worker process. ``instance_id`` makes its group membership static: no two live processes may share one.
+    """One worker process. ``instance_id`` names its static group membership: no two live workers of a stage share one.
+    ``{hostname}`` in it stands for the machine's or container's name.
 
     ``session_s``, ``heartbeat_s``: how long Kafka waits for a silent worker, and how often it hears from a live one.
     ``in_flight``: records handled at once; ``concurrency``: calls to Twilio open at once.
     """
 
-    instance_id: str | None = None
+    instance_id: str = "{hostname}"
     session_s: Seconds = 30
     heartbeat_s: Seconds = 1
     rebalance_s: Seconds = 60
-    in_flight: Count = 500
+    in_flight: Count = 256
     concurrency: Count = 50
     commit_s: Seconds = 1
 
@@ -118,7 +123,7 @@ class WorkerSettings(_Group):
 class IntervalSettings(_Group):
     """How often things happen by themselves. ``tick_s``: how exactly a waiting message wakes up."""
 
-    tick_s: Seconds = 1
+    tick_s: Seconds = 0.25
     reconcile_every_s: Seconds = 300
     reconcile_back_s: Seconds = 86_400
 
@@ -130,7 +135,6 @@ class TimingSettings(_Group):
     settle_by_s: Seconds | None = None
     message_window_s: Seconds | None = None
     intent_life_s: Seconds | None = None
-    first_retry_s: Seconds | None = None
 
 
 class Settings(_Group):
@@ -163,9 +167,9 @@ class Settings(_Group):
     @field_validator("clickhouse_url")
     @classmethod
     def _known_engine(cls, value: str) -> str:
-        if not value.startswith(("clickhouse://", "clickhouses://", "chdb://")):
+        if not value.startswith(("clickhouse://", "chdb://")):
             raise ValueError(
-                "expected clickhouse://[user:password@]host:8123/database, clickhouses://… or chdb:///folder"
+                "expected clickhouse://[user:password@]host:8123/database or chdb:///folder"
             )
         return value
 
@@ -176,6 +180,10 @@ class Settings(_Group):
             if not server.strip().rpartition(":")[2].isdigit():
                 raise ValueError(f"{server.strip()!r} is not host:port")
         return value
+
+    def environment(self) -> dict[str, str]:
+        """What was given, as the variables that say it again (to a process of ours): secrets are in it."""
+        return sources.to_environment(self)
 
     @property
     def embedded_clickhouse(self) -> Path | None:

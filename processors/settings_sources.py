@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, SecretStr, ValidationError
 
 PREFIX = "SMSFLOW_"
 CONFIG_VARIABLE = "SMSFLOW_CONFIG"
@@ -106,6 +106,26 @@ def from_file(path: Path, problems: Problems) -> dict[str, Any]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         problems.add(f"{path}: not TOML ({error})")
     return {}
+
+
+def to_environment(model: BaseModel, path: FieldPath = ()) -> dict[str, str]:
+    """The variables that say what was given to this model, and nothing of its defaults."""
+    found: dict[str, str] = {}
+    for name in sorted(model.model_fields_set):
+        value = getattr(model, name)
+        if isinstance(value, BaseModel):
+            found |= to_environment(value, (*path, name))
+        elif value is not None:
+            found[PREFIX + "_".join((*path, name)).upper()] = _text(name, value)
+    return found
+
+
+def _text(name: str, value: object) -> str:
+    if name in _JSON_FIELDS:
+        return json.dumps(value, default=lambda model: model.model_dump(exclude_none=True))
+    if isinstance(value, tuple):
+        return ",".join(_text(name, item) for item in value)
+    return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
 
 
 def merge(values: dict[str, Any], over: Mapping[str, Any]) -> None:

@@ -39,7 +39,7 @@ def _watch() -> None:
 
 
 def announce_ready(ready_file: Path | None, where: str) -> None:
-    """Say that this role serves, and where (an address, or a word): in the file somebody waits for, whole or not at all."""
+    """Say that this role serves, and where: in the file somebody waits for, which is written whole or not at all."""
     if ready_file is None:
         return
     ready_file.parent.mkdir(parents=True, exist_ok=True)

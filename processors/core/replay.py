@@ -1,7 +1,7 @@
 """What failed → a plan that says what would happen to each: put back, or never, and why.
 
-The plan is a proposal. What it puts back enters at the front door, where every rule is asked again and the message's own
-state has the last word; so a plan that is out of date, or run twice, sends nothing it should not.
+The plan is a proposal. What it puts back enters at the front door, where every rule is asked again and the state of the
+message has the last word; so a plan that is out of date, or run twice, sends nothing it should not.
 """
 
 from __future__ import annotations

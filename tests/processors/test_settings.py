@@ -126,3 +126,18 @@ def test_settings_are_frozen() -> None:
 def test_a_heartbeat_must_fit_three_times_into_the_session() -> None:
     (line,) = problems({"SMSFLOW_WORKER_SESSION_S": "6", "SMSFLOW_WORKER_HEARTBEAT_S": "5"})
     assert line == "worker.heartbeat_s (SMSFLOW_WORKER_HEARTBEAT_S): at most a third of session_s, which is 6"
+
+
+def test_what_was_given_can_be_said_again_as_variables() -> None:
+    """That is how a supervisor tells its children; defaults stay unsaid, so that they remain the child's."""
+    given = {
+        "SMSFLOW_BROKER": "a:1",
+        "SMSFLOW_TWILIO_AUTH_TOKENS": "one,two",
+        "SMSFLOW_TIMING_LOOK_UPS_S": "1.0,2.5",
+        "SMSFLOW_SIMULATOR_QUICK": "True",
+        "SMSFLOW_SENDERS": '[{"id": "55555", "number_type": "short_code", "mps": 30.0}]',
+        "SMSFLOW_POOLS": '{"default": ["55555"]}',
+    }
+    settings = load_settings(environ=given)
+    assert settings.environment() == given
+    assert load_settings(environ=settings.environment()) == settings

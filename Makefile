@@ -1,0 +1,58 @@
+# Each target makes what it needs: on a fresh clone `make demo` and `make test` work alone, with Python and a network.
+
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$p && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+SERVERS := kafka or clickhouse
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo up test check lint unit integration wheel clean
+
+help:  ## show the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(INSTALLED)  ## run 1,000 real texts through the whole system and prove what it promises
+	$(BIN)/smsflow demo $(ARGS)
+
+up: $(INSTALLED)  ## run the whole system on this machine until Ctrl-C
+	$(BIN)/smsflow up $(ARGS)
+
+test: $(INSTALLED)  ## every test, on a real Kafka and a real ClickHouse
+	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+
+check: lint unit  ## what an editor should run often: style, types, arrows, tests without servers
+
+lint: $(INSTALLED)  ## style, types (strict), import arrows
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+unit: $(INSTALLED)  ## tests without servers
+	$(BIN)/python -m pytest -q -m "not slow and not kafka and not clickhouse" $(ARGS)
+
+integration: $(INSTALLED)  ## tests on servers only
+	$(BIN)/python -m pytest -m "$(SERVERS)" $(ARGS)
+
+wheel: $(INSTALLED)  ## build the wheel, then test what is in it, away from the sources
+	rm -rf dist build
+	$(PIP) wheel -q --no-deps --no-build-isolation --wheel-dir dist .
+	$(PIP) install -q --no-deps --target build/installed dist/*.whl
+	mkdir -p build/elsewhere
+	cp -r tests pyproject.toml Makefile Dockerfile docker-compose.yml requirements*.lock README.md LICENSE build/elsewhere
+	cd build/elsewhere && PYTHONPATH=../installed ../../$(BIN)/python -m pytest -q -p no:cacheprovider \
+		-m "not slow and not kafka and not clickhouse"
+
+clean:  ## remove what was built; .venv and data directories stay
+	rm -rf dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+$(INSTALLED): requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed and was not found as python3"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install -q --require-hashes -r requirements.lock
+	$(PIP) install -q --no-deps --no-build-isolation -e .
+	@touch $@

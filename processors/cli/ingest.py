@@ -1,0 +1,47 @@
+"""``smsflow ingest``: Twilio's webhooks → topics."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import click
+
+from connectors.clock import SystemClock
+from connectors.kafka.producer import KafkaPublisher
+from connectors.twilio.errors import SettingError
+from connectors.twilio.ingester import IngesterSettings, create_app, serving
+from processors.cli.parts import SettingsUnusable, codec_of, require, role_settings
+from processors.cli.serving import run_role
+from processors.settings import Settings
+
+
+@click.command("ingest")
+@click.pass_context
+def command(context: click.Context) -> None:
+    """Run the webhook ingester: signed callbacks and inbound messages onto their topics.
+
+    Needs twilio.auth_tokens and twilio.public_url, the address Twilio signs.
+    """
+    settings = role_settings(context, "ingester")
+    require(settings, "ingest", ["twilio.auth_tokens", "twilio.public_url"])
+    run_role(settings, lambda: open_ingester(settings))
+
+
+@asynccontextmanager
+async def open_ingester(settings: Settings) -> AsyncIterator[str]:
+    """Serve webhooks; gives the address."""
+    public_url = settings.twilio.public_url
+    assert public_url is not None
+    tokens = tuple(token.get_secret_value() for token in settings.twilio.auth_tokens)
+    folder = settings.data_dir.absolute() / "ingester"
+    folder.mkdir(parents=True, exist_ok=True)
+    told = IngesterSettings(public_url=public_url, auth_tokens=tokens, spool_path=folder / "spool")
+    publisher = KafkaPublisher(settings.broker)
+    try:
+        app = create_app(told, publisher, codec_of(settings), SystemClock())
+    except SettingError as error:
+        raise SettingsUnusable(f"twilio.{error}") from None
+    async with serving(app, settings.ingester.host, settings.ingester.port) as port:
+        yield f"http://{settings.ingester.host}:{port}"
+    publisher.close()

@@ -1,0 +1,105 @@
+"""Settings → the parts a role is made of. Every missing setting is named before anything starts."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+from functools import reduce
+from pathlib import Path
+
+import click
+
+from processors.core.policy import Policy, Timing
+from processors.policies.load import load
+from processors.policies.rows import PolicyError
+from processors.settings import Settings, SettingsError, TimingSettings, load_settings
+from processors.telemetry import configure_logging
+from schemas.codec import Codec
+
+RUNNING = "running.json"
+"""In the data directory while `smsflow up` runs: the settings of its parts, as variables."""
+
+
+class SettingsUnusable(click.ClickException):
+    """Settings that are wrong or missing: one line each."""
+
+    exit_code = 2
+
+    def __init__(self, problems: str) -> None:
+        lines = "\n".join(f"  {line}" for line in problems.splitlines())
+        super().__init__(f"settings:\n{lines}")
+
+
+def settings_of(context: click.Context) -> Settings:
+    """The settings of this command, from ``--config`` and the environment."""
+    config = context.find_root().obj
+    try:
+        return load_settings(config if isinstance(config, Path) else None)
+    except SettingsError as error:
+        raise SettingsUnusable(str(error)) from None
+
+
+def client_settings(context: click.Context) -> Settings:
+    """As `settings_of`, but with what a running `smsflow up` says where no broker is named: no need to repeat it."""
+    settings = settings_of(context)
+    running = settings.data_dir / RUNNING
+    if "broker" in settings.model_fields_set or not running.exists():
+        return settings
+    told: dict[str, str] = json.loads(running.read_text("utf-8"))
+    return load_settings(environ=told | settings.environment())
+
+
+def role_settings(context: click.Context, role: str) -> Settings:
+    """As `settings_of`, with logging set up for a process that stays."""
+    settings = settings_of(context)
+    configure_logging(role, settings.log_level)
+    return settings
+
+
+def require(settings: Settings, role: str, fields: Sequence[str]) -> None:
+    """Name every one of these (dotted) settings that is empty."""
+    missing = [field for field in fields if not reduce(getattr, field.split("."), settings)]
+    if missing:
+        variables = [f"{name} (SMSFLOW_{name.replace('.', '_').upper()})" for name in missing]
+        raise SettingsUnusable("\n".join(f"{variable}: needed by smsflow {role}" for variable in variables))
+
+
+def codec_of(settings: Settings) -> Codec:
+    """The codec; with a Schema Registry where one is configured, after its compatibility check."""
+    if settings.schema_registry_url is None:
+        return Codec()
+    from connectors.kafka.schema_registry import registered_codec
+
+    return registered_codec(settings.schema_registry_url)
+
+
+def policy_of(settings: Settings) -> Policy:
+    """The shipped policy with this installation's senders, pools and timing."""
+    try:
+        policy = load(settings.policy_senders(), settings.pools)
+    except PolicyError as error:
+        raise SettingsUnusable(str(error)) from None
+    return replace(policy, timing=_timing(policy.timing, settings.timing))
+
+
+def instance_of(settings: Settings) -> str:
+    """This worker's static group membership."""
+    return settings.worker.instance_id.replace("{hostname}", socket.gethostname())
+
+
+def _timing(shipped: Timing, given: TimingSettings) -> Timing:
+    look_ups = shipped.look_ups if given.look_ups_s is None else tuple(map(_seconds, given.look_ups_s))
+    return replace(
+        shipped,
+        look_ups=look_ups,
+        settle_by=_seconds(given.settle_by_s) if given.settle_by_s else shipped.settle_by,
+        message_window=_seconds(given.message_window_s) if given.message_window_s else shipped.message_window,
+        intent_life=_seconds(given.intent_life_s) if given.intent_life_s else shipped.intent_life,
+    )
+
+
+def _seconds(count: float) -> timedelta:
+    return timedelta(seconds=count)

@@ -1,0 +1,93 @@
+"""``smsflow report``: costs and counts, asked of ClickHouse or of the sink that has it inside."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from connectors.clickhouse.errors import ClickHouseConnectorError
+from connectors.clickhouse.report_client import open_reports
+from connectors.clickhouse.reports import GROUPINGS, By, Report, Reports
+from processors.cli.parts import client_settings, require
+from processors.cli.times import PAST
+from processors.settings import Settings
+
+
+@click.group("report")
+def command() -> None:
+    """Costs and counts from ClickHouse."""
+
+
+@command.command("cost")
+@click.option("--by", type=click.Choice(GROUPINGS), default="campaign", show_default=True)
+@click.option("--since", type=PAST, default="7d", show_default=True, help="7d, 24h, or an instant.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a row; amounts are decimal strings.")
+@click.pass_context
+def cost(context: click.Context, by: By, since: datetime, *, as_json: bool) -> None:
+    """What was sent since then cost: estimated by our rate card, and billed by Twilio so far."""
+    with _reports(client_settings(context)) as reports:
+        report = reports.cost(by, since)
+    if as_json:
+        for row in report.dicts():
+            click.echo(json.dumps(row, default=_plain))
+    else:
+        Console().print(_table(report))
+
+
+@command.command("summary")
+@click.option("--since", type=PAST, default="7d", show_default=True, help="7d, 24h, or an instant.")
+@click.option("--json", "as_json", is_flag=True)
+@click.pass_context
+def summary(context: click.Context, since: datetime, *, as_json: bool) -> None:
+    """Where the messages requested since then stand, and how long they waited for their call."""
+    with _reports(client_settings(context)) as reports:
+        told = asdict(reports.summary(since)) | {"latency_ms": asdict(reports.latency(since))}
+    if as_json:
+        click.echo(json.dumps(told, default=_plain))
+        return
+    for name, value in told.items():
+        click.echo(f"{name:12} {_words(value)}")
+
+
+@contextmanager
+def _reports(settings: Settings) -> Iterator[Reports]:
+    if settings.embedded_clickhouse is not None:
+        require(settings, "report", ["sink_url"])
+    try:
+        with open_reports(settings.clickhouse_url, settings.sink_url or "") as reports:
+            yield reports
+    except ClickHouseConnectorError as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _table(report: Report) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for column, kind in zip(report.columns, report.kinds, strict=True):
+        numeric = kind == "decimal" or column in ("messages", "unpriced", "segments")
+        table.add_column(column, justify="right" if numeric else "left")
+    for row in report.rows:
+        table.add_row(*(str(_plain(value)) if not isinstance(value, (int, str)) else str(value) for value in row))
+    return table
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_words(item)}" for name, item in value.items()) or "-"
+    return str(value)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, (datetime, date)):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return f"{value:f}"
+    raise TypeError(type(value).__name__)

@@ -1,0 +1,91 @@
+"""``smsflow send``: publishes one send request."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+from connectors.kafka.errors import PublishError
+from connectors.kafka.producer import KafkaPublisher
+from processors.cli.parts import client_settings, codec_of, policy_of
+from processors.cli.times import FUTURE
+from processors.core.intake import fault
+from processors.settings import Settings
+from schemas.records import MessageClass, SendRequest
+from schemas.topics import SMS_REQUESTS
+
+
+class Pair(click.ParamType):
+    """NAME=VALUE"""
+
+    name = "NAME=VALUE"
+
+    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> tuple[str, str]:
+        if isinstance(value, tuple):
+            return value
+        name, equals, text = value.partition("=")
+        if not (equals and name):
+            self.fail(f"{value!r} is not NAME=VALUE", param, context)
+        return name, text
+
+
+@click.command("send")
+@click.option("--to", required=True, help="Recipient in E.164, like +12125550123.")
+@click.option("--body", help="The text, at most 1,600 characters.")
+@click.option("--message-id", help="Names this message for ever; a new one by default.")
+@click.option("--tenant", default="default", show_default=True)
+@click.option("--campaign")
+@click.option("--program", help="What the consent is for.")
+@click.option(
+    "--class", "message_class", type=click.Choice([kind.value for kind in MessageClass]), default="transactional"
+)
+@click.option("--from", "sender", help="Send from exactly this number, short code or alphanumeric id.")
+@click.option("--messaging-service", help="Send through this Messaging Service (MG…).")
+@click.option("--sender-pool", help="Send from one of this configured pool.")
+@click.option("--content-sid", help="Content template (HX…) in place of a body.")
+@click.option("--variable", "content_variables", type=Pair(), multiple=True, help="A variable of the template.")
+@click.option("--media-url", "media_urls", multiple=True, help="Media of an MMS; up to 10.")
+@click.option("--shorten-urls", is_flag=True)
+@click.option("--smart-encoding", is_flag=True)
+@click.option("--validity", "validity_s", type=click.IntRange(1, 36_000), help="Seconds in Twilio's own queue.")
+@click.option("--deadline", type=FUTURE, help="Send by then or not at all: 10m, or an instant.")
+@click.option("--send-at", type=FUTURE, help="Not before: 10m, or an instant.")
+@click.option("--time-zone", help="IANA zone where the person is.")
+@click.option("--tag", "tags", type=Pair(), multiple=True, help="Carried to sms-sent.")
+@click.option("--resend-if-unknown", is_flag=True, help="Send again if the outcome stays unknown: may text twice.")
+@click.pass_context
+def command(context: click.Context, /, **options: Any) -> None:
+    """Publish one send request and print its message_id."""
+    settings = client_settings(context)
+    request = _request(options)
+    _check(request, settings)
+    try:
+        asyncio.run(_publish(request, settings))
+    except PublishError as error:
+        raise click.ClickException(f"{settings.broker} did not take the request: {error}") from error
+    click.echo(request.message_id)
+
+
+def _request(options: dict[str, Any]) -> SendRequest:
+    options["message_id"] = options["message_id"] or uuid.uuid4().hex
+    options["message_class"] = MessageClass(options["message_class"])
+    options["media_urls"] = list(options["media_urls"])
+    for name in ("content_variables", "tags"):
+        options[name] = dict(options[name])
+    return SendRequest(**options, requested_at=datetime.now(UTC))
+
+
+def _check(request: SendRequest, settings: Settings) -> None:
+    """Say here what the person stage would refuse; whether a sender exists only where the senders are configured."""
+    found = fault(request, policy_of(settings))
+    if found is not None and (settings.senders or found.reason != "unknown_sender"):
+        raise click.UsageError(found.detail)
+
+
+async def _publish(request: SendRequest, settings: Settings) -> None:
+    publisher = KafkaPublisher(settings.broker, delivery_timeout_ms=15_000)
+    await publisher.publish([codec_of(settings).wire(SMS_REQUESTS, request.to, request)])

@@ -1,0 +1,65 @@
+"""``smsflow simulator``: Twilio's twin, spoken to by the unmodified SDK."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+import click
+
+from connectors.simulator.server import Simulator
+from connectors.simulator.settings import ACCOUNT_SID, AUTH_TOKEN, Account, Latencies, Service, SimulatorSettings, Span
+from connectors.twilio.urls import INBOUND_PATH
+from processors.cli.parts import role_settings
+from processors.cli.serving import run_role
+from processors.settings import Settings
+
+QUICK = Latencies(choose=Span.ms(1, 3), depart=Span.ms(2, 10), receipt=Span.ms(5, 40), price=Span.ms(20, 60))
+
+
+@click.command(
+    "simulator",
+    help=f"""Run Twilio's twin: it accepts messages, calls back, and keeps a ledger.
+
+    Its account is {ACCOUNT_SID} with the auth token {AUTH_TOKEN}. What people text is posted to
+    twilio.public_url. The control API under /sim: inbound, outcomes, faults, ledger, summary.
+    """,
+)
+@click.pass_context
+def command(context: click.Context) -> None:
+    settings = role_settings(context, "simulator")
+    run_role(settings, lambda: open_simulator(settings))
+
+
+@asynccontextmanager
+async def open_simulator(settings: Settings) -> AsyncIterator[str]:
+    """Run the twin on its journal in the data directory; gives its address."""
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    async with Simulator(simulator_settings(settings)) as simulator:
+        yield simulator.base_url
+
+
+def simulator_settings(settings: Settings) -> SimulatorSettings:
+    """The twin of this installation: its senders are our senders, its webhooks come to our ingester."""
+    given = settings.simulator
+    made = SimulatorSettings(
+        host=given.host,
+        port=given.port,
+        seed=given.seed,
+        accounts=(_account(settings),),
+        default_rate=given.rate,
+        ledger_path=settings.data_dir / "simulator.jsonl",
+    )
+    return replace(made, latencies=QUICK) if given.quick else made
+
+
+def _account(settings: Settings) -> Account:
+    """The default account, with every configured sender added to those it has."""
+    inbound = f"{settings.twilio.public_url.rstrip('/')}{INBOUND_PATH}" if settings.twilio.public_url else None
+    account = Account()
+    services = [sender.id for sender in settings.senders if sender.id.startswith("MG")]
+    more = tuple(Service(sid=sid) for sid in services if account.service(sid) is None)
+    numbers = account.numbers | {sender.id for sender in settings.senders} - set(services)
+    kept = tuple(replace(service, inbound_url=inbound) for service in (*account.services, *more))
+    return replace(account, numbers=numbers, services=kept, inbound_url=inbound)

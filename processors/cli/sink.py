@@ -1,0 +1,78 @@
+"""``smsflow sink``: public events → ClickHouse, and reports where that is embedded in this process."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
+
+import click
+
+from connectors.clickhouse.client import ClickHouse
+from connectors.clickhouse.engine import OneThread
+from connectors.clickhouse.migrate import migrate
+from connectors.clickhouse.reports import ClickHouseReports
+from connectors.clickhouse.server import ReportServer
+from connectors.clickhouse.sink import TOPICS, Sink, SinkOptions
+from connectors.clock import SystemClock
+from connectors.kafka.errors import PublishError, ReadError
+from connectors.kafka.group_reader import GroupReader
+from connectors.kafka.producer import KafkaPublisher
+from processors.cli.migrate import open_clickhouse
+from processors.cli.parts import codec_of, instance_of, role_settings
+from processors.cli.serving import run_role
+from processors.settings import Settings
+
+GROUP = "smsflow-sink"
+
+
+@click.command("sink")
+@click.pass_context
+def command(context: click.Context) -> None:
+    """Run the ClickHouse sink, with its health and the reports on its own port.
+
+    An embedded ClickHouse (clickhouse_url = "chdb:///folder") belongs to this process and is migrated by it.
+    """
+    settings = role_settings(context, "sink")
+    run_role(settings, lambda: open_sink(settings))
+
+
+@asynccontextmanager
+async def open_sink(settings: Settings) -> AsyncIterator[str]:
+    """Store until closed; gives the address of health and reports. Raises what waiting cannot heal."""
+    engine = OneThread("clickhouse")
+    clickhouse = await engine.run(open_clickhouse, settings)
+    if settings.embedded_clickhouse is not None:
+        await engine.run(migrate, clickhouse)
+    with _reader(settings) as reader, closing(clickhouse):
+        sink = _sink(settings, reader, clickhouse, engine)
+        server = ReportServer(ClickHouseReports(clickhouse), engine, sink.state)
+        port = await server.start(settings.sink.port, settings.sink.host)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(sink.run())
+            yield f"http://{settings.sink.host}:{port}"
+            sink.stop.set()
+        await server.close()
+        engine.close()
+
+
+def _sink(settings: Settings, reader: GroupReader, clickhouse: ClickHouse, engine: OneThread) -> Sink:
+    return Sink(
+        reader,
+        clickhouse,
+        KafkaPublisher(settings.broker).publish,
+        codec_of(settings),
+        SystemClock().now,
+        engine=engine,
+        options=SinkOptions(linger=settings.sink.linger_s, passing=(ReadError, PublishError)),
+    )
+
+
+def _reader(settings: Settings) -> GroupReader:
+    return GroupReader(
+        settings.broker,
+        GROUP,
+        TOPICS,
+        group_instance_id=f"{GROUP}-{instance_of(settings)}",
+        session_timeout_ms=int(settings.worker.session_s * 1000),
+    )

@@ -1,0 +1,94 @@
+"""``smsflow topics``: the registry's topics at the broker, and those behind the workers' tables."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+
+import click
+
+from connectors.kafka.admin import Drift, KafkaAdmin
+from connectors.kafka.errors import KafkaConnectorError
+from processors.cli.parts import codec_of, settings_of
+from processors.person.app import person_changelogs
+from processors.sender.app import sender_changelogs
+from processors.settings import Settings
+from schemas.topics import Topic, registry
+
+
+@click.group("topics")
+def command() -> None:
+    """Create the topics, or show how they differ from the registry."""
+
+
+@command.command("apply")
+@click.pass_context
+def apply(context: click.Context) -> None:
+    """Create what is missing and set what differs. Partition counts are never changed.
+
+    With a Schema Registry, its compatibility is checked and every schema registered first.
+    """
+    settings = settings_of(context)
+    try:
+        codec_of(settings)
+        done = apply_topics(settings)
+    except KafkaConnectorError as error:
+        raise click.ClickException(str(error)) from error
+    for drift in done:
+        click.echo(f"put right: {drift}")
+    click.echo(f"{len(all_topics(settings.partitions))} topics are as the registry says")
+
+
+@command.command("show")
+@click.option("--json", "as_json", is_flag=True, help="Topics and differences as one JSON object.")
+@click.pass_context
+def show(context: click.Context, *, as_json: bool) -> None:
+    """Show every topic and how the broker's differ; exit status 1 if any does."""
+    settings = settings_of(context)
+    topics = all_topics(settings.partitions)
+    try:
+        drifts = KafkaAdmin(settings.broker).plan(topics, settings.replication)
+    except KafkaConnectorError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(_json(topics, drifts) if as_json else _table(topics, drifts))
+    if drifts:
+        click.get_current_context().exit(1)
+
+
+def all_topics(partitions: int) -> tuple[Topic, ...]:
+    """The registry, and the changelogs of both stages."""
+    return (*registry(partitions), *person_changelogs(partitions), *sender_changelogs(partitions))
+
+
+def apply_topics(settings: Settings) -> list[Drift]:
+    """Put right what differs. Raises AdminError, TopicDrift."""
+    return KafkaAdmin(settings.broker).apply(all_topics(settings.partitions), settings.replication)
+
+
+def _table(topics: Sequence[Topic], drifts: Sequence[Drift]) -> str:
+    wrong = {drift.topic for drift in drifts}
+    rows = [f"{'topic':40}  {'record':16}  {'key':9}  {'partitions':>10}  {'kept':>8}"]
+    for topic in topics:
+        mark = "  differs" if topic.name in wrong else ""
+        kept = "compact" if topic.retention_ms is None else f"{topic.retention_ms // 86_400_000} d"
+        rows.append(
+            f"{topic.name:40}  {topic.record.__name__:16}  {topic.key:9}  {topic.partitions:10}  {kept:>8}{mark}"
+        )
+    return "\n".join([*rows, *("", *map(str, drifts)) * bool(drifts)])
+
+
+def _json(topics: Sequence[Topic], drifts: Sequence[Drift]) -> str:
+    shown = [
+        {
+            "name": topic.name,
+            "key": topic.key,
+            "record": topic.record.__name__,
+            "partitions": topic.partitions,
+            "retention_ms": topic.retention_ms,
+            "cleanup_policy": topic.cleanup_policy,
+            "dead_letter": topic.dead_letter,
+        }
+        for topic in topics
+    ]
+    return json.dumps({"topics": shown, "differences": [asdict(drift) for drift in drifts]}, indent=2)

@@ -1,0 +1,73 @@
+"""``smsflow up``: the whole system on this machine, until Ctrl-C."""
+
+from __future__ import annotations
+
+import signal
+import time
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from processors.cli.data_folder import FolderBusyError
+from processors.cli.machine import Machine
+from processors.cli.parts import settings_of
+from processors.cli.supervisor import StartError, Supervisor
+
+LOOK_EVERY_S = 0.25
+
+
+@click.command("up")
+@click.option("--data-dir", type=click.Path(path_type=Path), help="Where everything is kept; SMSFLOW_DATA_DIR.")
+@click.pass_context
+def command(context: click.Context, data_dir: Path | None) -> None:
+    """Run the whole system on this machine: Kafka, ClickHouse, Twilio's twin, ingester, sink and both workers.
+
+    Nothing need be installed. What the settings name (a broker, a ClickHouse, a Twilio account) is used in place of
+    the embedded one. The data directory continues where it was left.
+    """
+    settings = settings_of(context)
+    if data_dir is not None:
+        settings = settings.model_copy(update={"data_dir": data_dir})
+    console = Console(highlight=False)
+    machine = Machine(settings, Supervisor(console.print), console.print)
+    try:
+        _run(machine, console)
+    except (StartError, FolderBusyError) as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _run(machine: Machine, console: Console) -> None:
+    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGHUP, _interrupt)
+    try:
+        machine.start()
+        _introduce(machine, console)
+        while True:
+            time.sleep(LOOK_EVERY_S)
+            machine.supervisor.watch()
+    except KeyboardInterrupt:
+        console.print("stopping; once more Ctrl-C kills")
+    finally:
+        machine.stop()
+
+
+def _interrupt(_number: int, _frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _introduce(machine: Machine, console: Console) -> None:
+    told = machine.told()
+    where = {
+        "Kafka": told.broker,
+        "Twilio's twin" if machine.simulated else "Twilio": told.twilio.base_url,
+        "webhooks": f"http://{told.ingester.host}:{told.ingester.port}",
+        "reports": told.sink_url,
+    }
+    console.print()
+    for name, address in where.items():
+        console.print(f"  {name:14} {address}")
+    console.print(f"  {'data, logs':14} {machine.folder}", soft_wrap=True)
+    folder = "" if machine.settings.data_dir == Path(".smsflow") else f"SMSFLOW_DATA_DIR={machine.folder} "
+    console.print(f'\nIn another terminal: {folder}smsflow send --to +12125550123 --body "Hello"', soft_wrap=True)
+    console.print("Ctrl-C stops everything.")

@@ -1,0 +1,89 @@
+"""``smsflow worker person|sender``: one worker process of a stage."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import click
+import faust
+
+from connectors.clock import SystemClock
+from connectors.kafka.admin import KafkaAdmin
+from connectors.kafka.errors import KafkaConnectorError
+from connectors.kafka.producer import KafkaPublisher
+from processors.app import AppConfig, TopicsWrong, require_topics, run_worker
+from processors.cli.lifeline import announce_ready
+from processors.cli.parts import codec_of, instance_of, policy_of, role_settings
+from processors.cli.sender_outside import SenderConnections
+from processors.person.app import create_person_app, person_topics
+from processors.sender.app import create_sender_app, sender_topics
+from processors.settings import Settings
+from schemas.topics import Topic
+
+
+@click.group("worker")
+def command() -> None:
+    """Run one worker. Start as many as there is work for, each with its own instance id and data directory."""
+
+
+@command.command("person")
+@click.pass_context
+def person(context: click.Context) -> None:
+    """Decide: one partition of people at a time."""
+    settings = role_settings(context, "person")
+    _require_topics(settings, person_topics(settings.partitions))
+    app = create_person_app(
+        app_config(settings),
+        policy_of(settings),
+        codec_of(settings),
+        partial(KafkaPublisher, settings.broker),
+        SystemClock(),
+    )
+    _announce_when_ready(app, settings)
+    run_worker(app, settings.log_level)
+
+
+@command.command("sender")
+@click.pass_context
+def sender(context: click.Context) -> None:
+    """Call Twilio: one partition of senders at a time."""
+    settings = role_settings(context, "sender")
+    _require_topics(settings, sender_topics(settings.partitions))
+    connections = SenderConnections(settings, policy_of(settings), codec_of(settings))
+    app = create_sender_app(app_config(settings), connections.outside())
+    _announce_when_ready(app, settings)
+    run_worker(app, settings.log_level, services=[connections])
+
+
+def app_config(settings: Settings) -> AppConfig:
+    """What both stages are told."""
+    worker = settings.worker
+    return AppConfig(
+        broker=settings.broker,
+        data_dir=settings.data_dir.absolute() / "tables",
+        instance_id=instance_of(settings),
+        partitions=settings.partitions,
+        replication=settings.replication,
+        session_s=worker.session_s,
+        heartbeat_s=worker.heartbeat_s,
+        rebalance_s=worker.rebalance_s,
+        commit_s=worker.commit_s,
+        in_flight=worker.in_flight,
+        tick_s=settings.intervals.tick_s,
+    )
+
+
+def _require_topics(settings: Settings, topics: tuple[Topic, ...]) -> None:
+    try:
+        require_topics(topics, KafkaAdmin(settings.broker).partition_counts)
+    except (TopicsWrong, KafkaConnectorError) as error:
+        raise click.ClickException(f"{error}\nrun: smsflow topics apply") from error
+
+
+def _announce_when_ready(app: faust.App, settings: Settings) -> None:
+    """Faust starts an app's tasks when its tables are recovered."""
+
+    async def announce() -> None:
+        announce_ready(settings.ready_file, settings.broker)
+
+    app.task(announce)
