@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from email.utils import formatdate
 from typing import Any, cast
@@ -24,6 +25,7 @@ log = logging.getLogger(__name__)
 
 _AHEAD = 64
 """Requests a client may send before their answers; nobody honest sends two."""
+_LINGER_S = 2.0
 _NEVER_PAUSE = 1 << 24
 
 
@@ -42,10 +44,11 @@ class Bounds:
 class Connections:
     """All open connections: makes them, ends those that are too slow."""
 
-    def __init__(self, handler: Handler, bounds: Bounds) -> None:
+    def __init__(self, handler: Handler, bounds: Bounds, time: Callable[[], float] | None = None) -> None:
         self.handler = handler
         self.bounds = bounds
         self.loop = asyncio.get_running_loop()
+        self.time = time or self.loop.time
         self.open: set[Connection] = set()
         self.refused = 0
         self.timed_out = 0
@@ -59,7 +62,7 @@ class Connections:
     def tick(self) -> None:
         """Once a second, or more often."""
         self.date = f"Date: {formatdate(usegmt=True)}\r\n".encode()
-        now = self.loop.time()
+        now = self.time()
         for connection in list(self.open):
             connection.check_time(now)
 
@@ -85,6 +88,7 @@ class Connection(asyncio.Protocol):
         "_busy",
         "_idle_since",
         "_last",
+        "_lingers_since",
         "_parser",
         "_partial",
         "_pumping",
@@ -101,6 +105,7 @@ class Connection(asyncio.Protocol):
         self._last = False
         self._began: float | None = None
         self._idle_since = 0.0
+        self._lingers_since: float | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
@@ -110,7 +115,7 @@ class Connection(asyncio.Protocol):
             self._refuse(busy("too many connections"))
             return
         everyone.open.add(self)
-        self._began = self._idle_since = everyone.loop.time()
+        self._began = self._idle_since = everyone.time()
         self._parser: Any = HttpRequestParser(
             BaseProtocol(everyone.loop),
             everyone.loop,
@@ -140,7 +145,7 @@ class Connection(asyncio.Protocol):
         if self._last:
             return
         if self._began is None:
-            self._began = self._all.loop.time()
+            self._began = self._all.time()
         try:
             messages, upgraded, _ = self._parser.feed_data(data)
         except LineTooLong:
@@ -148,12 +153,12 @@ class Connection(asyncio.Protocol):
         except (HttpProcessingError, ValueError):
             self._refuse(text(400, "not HTTP"))
         else:
+            if upgraded:
+                self._refuse(text(400, "no other protocol is spoken here"))
             if self._partial is not None:
                 self._continue(*self._partial)
             for message, payload in messages:
                 self._continue(message, payload)
-            if upgraded:
-                self._refuse(text(400, "no other protocol is spoken here"))
 
     def _continue(self, message: RawRequestMessage, payload: StreamReader) -> None:
         """A request so far: handle it if it is whole, wait for the rest if it may come."""
@@ -212,7 +217,7 @@ class Connection(asyncio.Protocol):
             return
         last = self._last and not self._ahead
         transport.write(render(answer, self._all.date, close=last))
-        self._idle_since = self._all.loop.time()
+        self._idle_since = self._all.time()
         if last:
             transport.close()
         elif self._ahead:
@@ -236,16 +241,29 @@ class Connection(asyncio.Protocol):
             return
         self._last = True
         self._transport.write(render(answer, self._all.date, close=True))
-        self._transport.close()
+        self._linger(self._transport)
+
+    def _linger(self, transport: asyncio.Transport) -> None:
+        """Closed with something unread the connection is reset, and the client may never see its answer.
+
+        Source: RFC 9112, 9.6
+        """
+        if self in self._all.open and transport.can_write_eof():
+            self._lingers_since = self._all.time()
+            transport.write_eof()
+        else:
+            transport.close()
 
     def check_time(self, now: float) -> None:
         bounds = self._all.bounds
         if self._busy or self._transport is None:
             return
-        if self._began is not None and now - self._began > bounds.read_timeout:
+        if self._lingers_since is not None:
+            if now - self._lingers_since > _LINGER_S:
+                self._transport.abort()
+        elif self._began is not None and now - self._began > bounds.read_timeout:
             self._all.timed_out += 1
             self._refuse(text(408, "the request took too long"))
-            self._transport.close()
         elif now - self._idle_since > bounds.idle_timeout:
             self._transport.abort()
 

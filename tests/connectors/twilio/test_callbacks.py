@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.twilio.callbacks import inbound_message, parse_form, status_callback
+from connectors.twilio.callbacks import inbound_message, parse_form, parse_json, status_callback
 from connectors.twilio.errors import MalformedWebhook
 from schemas.codec import Codec
 from schemas.records import TwilioCallback
@@ -119,3 +119,30 @@ def test_whatever_else_a_form_holds_its_record_fits_the_schema(extra: list[tuple
 def test_a_flood_of_fields_is_malformed() -> None:
     with pytest.raises(MalformedWebhook, match="form"):
         parse_form(b"&".join([b"a=1"] * 1000))
+
+
+@given(body=st.text(st.sampled_from("ab=&+%2fF4é;"), max_size=30) | st.text(max_size=20))
+def test_a_form_is_read_as_the_standard_library_reads_it(body: str) -> None:
+    encoded = body.encode("utf-8", "surrogatepass")
+    try:
+        encoded.decode()
+    except UnicodeDecodeError:
+        return
+    assert parse_form(encoded) == parse_qsl(encoded.decode(), keep_blank_values=True)
+
+
+def test_json_says_what_a_form_says() -> None:
+    body = b'{"MessageSid": "SM1", "ErrorCode": 30003, "Tags": {"a": [1, true]}, "Nothing": null, "Blank": ""}'
+
+    assert parse_json(body) == [
+        ("MessageSid", "SM1"),
+        ("ErrorCode", "30003"),
+        ("Tags", '{"a":[1,true]}'),
+        ("Blank", ""),
+    ]
+
+
+@pytest.mark.parametrize("body", [b"[]", b"7", b"{", b"\xff", b'{"a": "\\ud800"}', b"{" + b'"a":{' * 50_000])
+def test_what_is_no_json_object_is_malformed(body: bytes) -> None:
+    with pytest.raises(MalformedWebhook):
+        parse_json(body)

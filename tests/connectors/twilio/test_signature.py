@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from multidict import MultiDict
-from twilio.request_validator import RequestValidator
+from twilio.request_validator import RequestValidator, get_signature_algorithm
 
 from connectors.twilio.errors import SettingError
 from connectors.twilio.signature import SignatureCheck, signature
@@ -100,3 +102,54 @@ def test_a_prefix_that_a_proxy_strips_is_signed() -> None:
 def test_settings_that_check_nothing_are_refused(url: str, tokens: list[str], named: str) -> None:
     with pytest.raises(SettingError, match=named):
         SignatureCheck(url, tokens)
+
+
+KEY = "webhooks_sharedkey_1"
+SETTINGS = f"key={KEY},algorithm=HMAC_SHA256"
+
+
+@given(fields=forms, algorithm=st.sampled_from(["HMAC_SHA1", "HMAC_SHA256"]))
+def test_a_shared_key_signs_as_the_sdk_says(fields: list[tuple[str, str]], algorithm: str) -> None:
+    validator = RequestValidator("shared")
+    made = validator.compute_signature(URL + PATH, MultiDict(fields), algorithm)
+    header = f"key={KEY},algorithm={algorithm}"
+
+    assert get_signature_algorithm(header) == algorithm
+    assert SignatureCheck(URL, [], {KEY: "shared"}).genuine(PATH, fields, made, header)
+    assert made == signature("shared", URL + PATH, fields, algorithm)
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["", "key=other,algorithm=HMAC_SHA256", f"key={KEY}", f"key={KEY},algorithm=NONE", "algorithm=HMAC_SHA256", ",,=,"],
+)
+def test_only_a_key_and_algorithm_we_know_count(header: str) -> None:
+    made = signature("shared", URL + PATH, FIELDS, "HMAC_SHA256")
+
+    assert not SignatureCheck(URL, [TOKEN], {KEY: "shared"}).genuine(PATH, FIELDS, made, header)
+
+
+def test_a_token_is_no_shared_key_and_a_shared_key_no_token() -> None:
+    check = SignatureCheck(URL, [TOKEN], {KEY: "shared"})
+
+    assert not check.genuine(PATH, FIELDS, signature("shared", URL + PATH, FIELDS))
+    assert not check.genuine(PATH, FIELDS, signature(TOKEN, URL + PATH, FIELDS, "HMAC_SHA256"), SETTINGS)
+
+
+@given(body=st.text(max_size=20))
+def test_a_body_is_genuine_if_the_signed_url_has_its_hash(body: str) -> None:
+    path = f"{PATH}&bodySHA256={sha256(body.encode()).hexdigest()}"
+    made = signature(TOKEN, URL + path, ())
+    check = SignatureCheck(URL, [TOKEN])
+
+    assert RequestValidator(TOKEN).validate(URL + path, body, made)
+    assert check.genuine_body(path, body.encode(), made)
+    assert not check.genuine_body(path, body.encode() + b" ", made)
+    assert not check.genuine_body(PATH, body.encode(), signature(TOKEN, URL + PATH, ()))
+    assert not check.genuine_body(path, body.encode(), None)
+
+
+@pytest.mark.parametrize("shared", [{"": "secret"}, {KEY: ""}])
+def test_an_empty_shared_key_is_a_mistake(shared: dict[str, str]) -> None:
+    with pytest.raises(SettingError, match="shared_keys"):
+        SignatureCheck(URL, [TOKEN], shared)
