@@ -62,13 +62,13 @@ Publish = Callable[[Sequence[Wire]], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class SinkOptions:
-    """An insert costs some 15 ms of CPU however few its rows, so a batch is full or ``linger`` seconds old.
+    """An insert costs some 17 ms of CPU however few its rows, so a batch is full or ``linger`` seconds old.
 
     ``passing``: errors of the reader's commit and of the publisher that time heals (the broker is away).
     """
 
     max_records: int = 10_000
-    linger: float = 1.0
+    linger: float = 2.0
     first_pause: float = 0.2
     longest_pause: float = 15.0
     passing: tuple[type[Exception], ...] = ()

@@ -50,7 +50,7 @@ def clickhouse(clickhouse_url: str) -> Iterator[ClickHouse]:
 
 
 def _container() -> Iterator[str]:
-    from testcontainers.clickhouse import ClickHouseContainer
+    from testcontainers.community.clickhouse import ClickHouseContainer
 
     with ClickHouseContainer(CLICKHOUSE_IMAGE, port=8123, username="test", password="test") as server:
         yield f"clickhouse://test:test@{server.get_container_host_ip()}:{server.get_exposed_port(8123)}/{{}}"
