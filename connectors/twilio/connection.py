@@ -132,6 +132,12 @@ class Connection(asyncio.Protocol):
         self._partial = None
         self._transport = None
 
+    def eof_received(self) -> bool:
+        """The client sends no more; whether it is still owed an answer."""
+        self._last = True
+        owed = self._busy or bool(self._ahead)
+        return owed and self._transport is not None and self._transport.can_write_eof()
+
     def pause_writing(self) -> None:
         """The client does not read: nor do we, and after a while its time is up."""
         if self._transport is not None:

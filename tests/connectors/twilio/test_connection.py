@@ -115,6 +115,21 @@ async def test_requests_sent_ahead_are_answered_in_order() -> None:
     assert len(site.requests) == 3
 
 
+async def test_a_client_that_is_done_sending_still_gets_its_answer() -> None:
+    site = Site()
+    site.waits = True
+    async with listening(site.handle) as (connections, port), client(port) as (reader, writer):
+        writer.write(GET)
+        writer.write_eof()
+        await wait_for(lambda: site.waiting and not reading(connections))
+        site.waiting.pop()(text(200, "late"))
+        assert (await all_of(reader)).endswith(b"late\n")
+
+
+def reading(connections: Connections) -> bool:
+    return any(not connection._last for connection in connections.open)
+
+
 async def test_whoever_sends_far_ahead_is_cut_off() -> None:
     site = Site()
     site.waits = True
