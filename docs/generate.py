@@ -29,7 +29,7 @@ def main(arguments: Sequence[str]) -> int:
     for path, text in stale.items():
         if not check:
             path.write_text(text, "utf-8")
-        sys.stdout.write(f"docs/{path.name} {'is stale, run: make docs' if check else 'written'}\n")
+        sys.stdout.write(f"docs/{path.name} {'is stale, run: python docs/generate.py' if check else 'written'}\n")
     return int(bool(stale) and check)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 DOCS = Path(__file__).parent.parent
 ROOT = DOCS.parent
 MEANINGS: dict[str, dict[str, Any]] = tomllib.loads((DOCS / "meanings.toml").read_text("utf-8"))
-NOTE = "<!-- Written by docs/generate.py (`make docs`) from {source}. Change those, not this page. -->"
+NOTE = "<!-- Written by `python docs/generate.py` from {source}. Change those, not this page. -->"
 
 
 class Undocumented(Exception):  # noqa: N818  named by what is to be done
