@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from processors.cli import lifeline
+from processors.cli import crash_points, lifeline
 
 VERBS = {
     "up": "Run the whole system on this machine.",
@@ -57,4 +57,5 @@ def cli(context: click.Context, config: Path | None) -> None:
 def main(arguments: list[str] | None = None) -> Any:
     """The console command."""
     lifeline.attach()
+    crash_points.arm()
     return cli(arguments)

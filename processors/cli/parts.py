@@ -77,12 +77,13 @@ def codec_of(settings: Settings) -> Codec:
 
 
 def policy_of(settings: Settings) -> Policy:
-    """The shipped policy with this installation's senders, pools and timing."""
+    """The shipped policy with this installation's senders, pools and timing; a call ends when its own time-out says."""
     try:
         policy = load(settings.policy_senders(), settings.pools)
     except PolicyError as error:
         raise SettingsUnusable(str(error)) from None
-    return replace(policy, timing=_timing(policy.timing, settings.timing))
+    timing = replace(_timing(policy.timing, settings.timing), call_timeout=_seconds(settings.twilio.timeout_s))
+    return replace(policy, timing=timing)
 
 
 def instance_of(settings: Settings) -> str:
