@@ -198,7 +198,7 @@ def _cut(random: Random, raw: bytes) -> bytes:
 
 def _flipped(random: Random, raw: bytes) -> bytes:
     changed = bytearray(raw)
-    for _ in range(random.randrange(1, 6)):
+    for _ in range(random.randrange(1, 6) if raw else 0):
         changed[random.randrange(len(changed))] = random.randrange(256)
     return bytes(changed)
 
