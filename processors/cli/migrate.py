@@ -10,7 +10,7 @@ import click
 from connectors.clickhouse.client import ClickHouse
 from connectors.clickhouse.errors import ClickHouseConnectorError
 from connectors.clickhouse.migrate import migrate
-from processors.cli.parts import settings_of
+from processors.cli.parts import client_settings
 from processors.settings import Settings
 
 
@@ -19,7 +19,7 @@ from processors.settings import Settings
 def command(context: click.Context) -> None:
     """Apply every migration that is missing, in order. An embedded ClickHouse is migrated by its sink."""
     try:
-        with closing(open_clickhouse(settings_of(context))) as clickhouse:
+        with closing(open_clickhouse(client_settings(context))) as clickhouse:
             done = migrate(clickhouse)
     except ClickHouseConnectorError as error:
         raise click.ClickException(str(error)) from error

@@ -10,7 +10,7 @@ import click
 
 from connectors.kafka.admin import Drift, KafkaAdmin
 from connectors.kafka.errors import KafkaConnectorError
-from processors.cli.parts import codec_of, settings_of
+from processors.cli.parts import client_settings, codec_of
 from processors.person.app import person_changelogs
 from processors.sender.app import sender_changelogs
 from processors.settings import Settings
@@ -29,7 +29,7 @@ def apply(context: click.Context) -> None:
 
     With a Schema Registry, its compatibility is checked and every schema registered first.
     """
-    settings = settings_of(context)
+    settings = client_settings(context)
     try:
         codec_of(settings)
         done = apply_topics(settings)
@@ -45,7 +45,7 @@ def apply(context: click.Context) -> None:
 @click.pass_context
 def show(context: click.Context, *, as_json: bool) -> None:
     """Show every topic and how the broker's differ; exit status 1 if any does."""
-    settings = settings_of(context)
+    settings = client_settings(context)
     topics = all_topics(settings.partitions)
     try:
         drifts = KafkaAdmin(settings.broker).plan(topics, settings.replication)

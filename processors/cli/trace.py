@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -11,6 +12,8 @@ from typing import Any
 
 import click
 
+from connectors.clickhouse.errors import ClickHouseConnectorError
+from connectors.clickhouse.report_client import open_reports
 from connectors.kafka.errors import ReadError
 from connectors.kafka.reader import read_all
 from connectors.kafka.records import Record as Read
@@ -22,7 +25,7 @@ from processors.settings import Settings
 from schemas import topics
 from schemas.codec import Codec
 from schemas.errors import DecodeError
-from schemas.records import DeadLetter, SendRequest
+from schemas.records import DeadLetter
 
 _PERSON_TOPICS = (
     topics.SMS_REQUESTS,
@@ -43,13 +46,14 @@ _RANK = {
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One thing that happened."""
+    """One thing that happened. ``message_id`` is None where the record names only Twilio's SID."""
 
     at: datetime
     topic: str
     partition: int
     offset: int
     record: Any
+    message_id: str | None
 
     def as_json(self) -> dict[str, Any]:
         """Everything, for machines."""
@@ -85,6 +89,7 @@ def command(context: click.Context, message_id: str, to: str | None, since: date
     """Show everything that happened to one message, in order, straight from the topics."""
     settings = client_settings(context)
     try:
+        to = to or _person_of(settings, message_id)
         steps = sorted(_steps(settings, message_id, to, since), key=lambda step: (step.at, _RANK.get(step.topic, 99)))
     except ReadError as error:
         raise click.ClickException(str(error)) from error
@@ -94,66 +99,66 @@ def command(context: click.Context, message_id: str, to: str | None, since: date
         click.echo(json.dumps(step.as_json(), default=_plain) if as_json else step.line())
 
 
+def _person_of(settings: Settings, message_id: str) -> str | None:
+    """Whose message it is, if ClickHouse can say; without that every partition is read."""
+    if settings.embedded_clickhouse is not None and settings.sink_url is None:
+        return None
+    try:
+        with open_reports(settings.clickhouse_url, settings.sink_url or "") as reports:
+            rows = reports.message(message_id).dicts()
+    except ClickHouseConnectorError as error:
+        click.echo(f"ClickHouse does not answer, so every partition is read ({error}); --to is quicker", err=True)
+        return None
+    return rows[0]["person"] if rows else None
+
+
 def _steps(settings: Settings, message_id: str, to: str | None, since: datetime) -> Iterator[Step]:
     """The message's records; its SIDs, and so its callbacks and prices, are known from its other records."""
-    codec = codec_of(settings)
-    found, by_sid = [], []
-    for step in _read(settings, codec, to, since):
-        names = _message_of(step.record)
-        if names == message_id:
-            found.append(step)
-        elif names is None:
+    by_sid = []
+    sids = set()
+    for step in _read(settings, codec_of(settings), to, since):
+        if step.message_id == message_id:
+            yield step
+            sids.add(_sid(step.record))
+        elif step.message_id is None:
             by_sid.append(step)
-    yield from found
-    sids = {sid for step in found if (sid := _sid(step.record))}
-    yield from (step for step in by_sid if _sid(step.record) in sids)
+    yield from (step for step in by_sid if _sid(step.record) in sids - {None})
 
 
 def _read(settings: Settings, codec: Codec, to: str | None, since: datetime) -> Iterator[Step]:
-    partitions = None if to is None else {partition_of(to.encode(), settings.partitions)}
-    mine = [topic.name for topic in _PERSON_TOPICS]
-    others = [*(topic.name for topic in topics.SENDER_INPUTS), *_DEAD]
-    for names, chosen in ((mine, partitions), (others, None)):
+    """Every record that may be the message's: of its person's partition, and of all its senders' lanes."""
+    own = None if to is None else {partition_of(to.encode(), settings.partitions)}
+    lanes = [topic.name for topic in topics.SENDER_INPUTS]
+    for names, chosen in (([topic.name for topic in _PERSON_TOPICS], own), ([*lanes, *_DEAD], None)):
         for read in read_all(settings.broker, names, since, chosen):
-            if to is None or chosen is None or read.key == to.encode():
-                yield from _step(codec, read)
+            if chosen is None or to is None or read.key == to.encode():
+                with suppress(DecodeError):  # then it has a dead letter, which is read too
+                    yield _step(codec, read)
 
 
-def _step(codec: Codec, read: Read) -> Iterator[Step]:
-    try:
-        record = codec.decode(topics.BY_NAME[read.topic].record, read.value)
-    except DecodeError:
-        return  # it has a dead letter, which is read too
-    yield Step(read.timestamp, read.topic, read.partition, read.offset, _opened(codec, record))
-
-
-def _opened(codec: Codec, record: Any) -> Any:
-    """A dead letter shown by what it holds, where that can be read; its bytes are of no use to a person."""
-    return (
-        replace(record, value=None, key=None, detail=_named(codec, record))
-        if isinstance(record, DeadLetter)
-        else record
-    )
-
-
-def _named(codec: Codec, letter: DeadLetter) -> str:
-    if letter.topic != topics.SMS_REQUESTS.name:
-        return letter.detail
-    try:
-        return f"{letter.detail} [message_id {codec.decode(SendRequest, letter.value).message_id}]"
-    except DecodeError:
-        return letter.detail
-
-
-def _message_of(record: Any) -> str | None:
-    """The message a record names, or None if it names only a SID."""
+def _step(codec: Codec, read: Read) -> Step:
+    record: Any = codec.decode(topics.BY_NAME[read.topic].record, read.value)
+    message_id = _message_of(codec, record)
     if isinstance(record, DeadLetter):
-        return record.detail.rpartition("[message_id ")[2].removesuffix("]") if "[message_id " in record.detail else ""
-    message_id = getattr(record, "message_id", None)
-    if message_id is not None:
-        return str(message_id)
+        record = replace(record, key=None, value=None)  # bytes are of no use to a person
+    return Step(read.timestamp, read.topic, read.partition, read.offset, record, message_id)
+
+
+def _message_of(codec: Codec, record: Any) -> str | None:
+    if isinstance(record, DeadLetter):
+        return _buried(codec, record)
+    if hasattr(record, "message_id"):
+        return str(record.message_id)
     named = split_attempt_id(getattr(record, "attempt_id", None) or "")
     return named[0] if named else None
+
+
+def _buried(codec: Codec, letter: DeadLetter) -> str:
+    """The message a dead letter is about, or nothing where its bytes cannot be read."""
+    try:
+        return _message_of(codec, codec.decode(topics.BY_NAME[letter.topic].record, letter.value)) or ""
+    except (DecodeError, KeyError):
+        return ""
 
 
 def _sid(record: Any) -> str | None:

@@ -38,8 +38,7 @@ def command(context: click.Context, data_dir: Path | None) -> None:
 
 
 def _run(machine: Machine, console: Console) -> None:
-    signal.signal(signal.SIGTERM, _interrupt)
-    signal.signal(signal.SIGHUP, _interrupt)
+    heed_signals()
     try:
         machine.start()
         _introduce(machine, console)
@@ -50,6 +49,12 @@ def _run(machine: Machine, console: Console) -> None:
         console.print("stopping; once more Ctrl-C kills")
     finally:
         machine.stop()
+
+
+def heed_signals() -> None:
+    """Let SIGTERM and a closed terminal end us in the same order as Ctrl-C."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGHUP, _interrupt)
 
 
 def _interrupt(_number: int, _frame: object) -> None:

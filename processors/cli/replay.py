@@ -1,0 +1,108 @@
+"""``smsflow replay``: a plan of what would be put back and why not, then the plan carried out, once."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from connectors.kafka.errors import KafkaConnectorError
+from processors.cli.parts import client_settings, codec_of
+from processors.cli.replay_kafka import gather, put_back, put_back_already
+from processors.cli.replay_plan_file import PlanFileError, dump, parse
+from processors.cli.times import PAST
+from processors.core.replay import Filters, Plan, Verdict, plan
+
+
+@click.group("replay")
+def command() -> None:
+    """Send again what failed for a passing reason. What was accepted, is unknown or opted out is never sent."""
+
+
+@command.command("plan")
+@click.option("--reason", "reasons", multiple=True, help="Only failures of this reason; may be repeated.")
+@click.option("--since", type=PAST, required=True, help="Failures since: 24h, 7d, or an instant.")
+@click.option("--until", type=PAST, help="Failures before: 1h, or an instant.")
+@click.option("--tenant", help="Only this tenant's messages.")
+@click.option("--campaign", help="Only this campaign's messages.")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Where to write the plan.")
+@click.option("--json", "as_json", is_flag=True, help="The whole plan on the output.")
+@click.pass_context
+def make_plan(
+    context: click.Context,
+    reasons: tuple[str, ...],
+    since: datetime,
+    until: datetime | None,
+    tenant: str | None,
+    campaign: str | None,
+    out: Path | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Count what failed, by reason, and say what would happen to each. Changes nothing."""
+    settings = client_settings(context)
+    filters = Filters(since, until, frozenset(reasons), tenant, campaign)
+    try:
+        facts = gather(settings.broker, codec_of(settings), since)
+    except KafkaConnectorError as error:
+        raise click.ClickException(str(error)) from error
+    made = plan(f"replay-{uuid.uuid4().hex[:12]}", facts, filters, datetime.now(UTC))
+    if out is not None:
+        out.write_text(dump(made), "utf-8")
+    click.echo(dump(made) if as_json else _words(made))
+    if out is not None and not as_json:
+        click.echo(f"\nwritten to {out}; carry it out: smsflow replay run {out}")
+
+
+@command.command("run")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--rate", type=click.FloatRange(0.1, 10_000), default=10, show_default=True, help="Records per second.")
+@click.pass_context
+def run(context: click.Context, file: Path, rate: float) -> None:
+    """Put back what the plan says, slowly. What an earlier run put back is left out: twice changes nothing."""
+    settings = client_settings(context)
+    made = _read(file)
+    try:
+        done = put_back_already(settings.broker, made)
+        left = [entry for entry in made.back() if str(entry.place) not in done]
+        gone = asyncio.run(put_back(settings.broker, codec_of(settings), made, left, rate, click.echo))
+    except KafkaConnectorError as error:
+        raise click.ClickException(f"{error}\nrun it again: it continues where it stopped") from error
+    click.echo(f"{len(left) - len(gone)} put back, {len(done)} were before, {len(gone)} no longer kept by Kafka")
+
+
+@command.command("show")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.pass_context
+def show(context: click.Context, file: Path) -> None:
+    """Show a plan, and how much of it has been carried out."""
+    settings = client_settings(context)
+    made = _read(file)
+    try:
+        done = put_back_already(settings.broker, made)
+    except KafkaConnectorError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(_words(made))
+    click.echo(f"\n{len(done)} of {len(made.back())} put back")
+
+
+def _read(file: Path) -> Plan:
+    try:
+        return parse(file.read_text("utf-8"))
+    except PlanFileError as error:
+        raise click.UsageError(f"{file}: {error}") from error
+
+
+def _words(made: Plan) -> str:
+    filters = made.filters
+    lines = [f"plan {made.plan_id}: failures since {filters.since:%Y-%m-%d %H:%M:%S}Z", ""]
+    lines.append(f"{'reason':32}  {'verdict':8}  {'count':>6}  why")
+    for (reason, verdict, why), count in sorted(made.counts().items()):
+        lines.append(f"{reason:32}  {verdict.value.replace('_', ' '):8}  {count:6}  {why}".rstrip())
+    sends = sum(entry.verdict is Verdict.SEND for entry in made.entries)
+    return "\n".join(
+        [*lines, "", f"{len(made.entries)} failures: {sends} to send, {len(made.back()) - sends} to put back"]
+    )
