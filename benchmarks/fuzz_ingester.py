@@ -70,7 +70,7 @@ async def attack(site: Site, seeds: Iterator[int], timeout: float) -> None:
         except TimeoutError:
             site.tally.errors.append(f"{site.make} {seed}: no answer and no end within {timeout} s")
             continue
-        except ConnectionError:
+        except OSError:
             answer = b""
         note(site, seed, answer)
 

@@ -19,7 +19,7 @@ from aiohttp.http import HttpRequestParser, RawRequestMessage
 from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 from aiohttp.streams import StreamReader
 
-from connectors.twilio.answers import Answer, Handler, Request, busy, render, text
+from connectors.twilio.answers import NO_CONTENT, Answer, Handler, Request, busy, render, text
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +62,7 @@ class Connections:
     def tick(self) -> None:
         """Once a second, or more often."""
         self.date = f"Date: {formatdate(usegmt=True)}\r\n".encode()
+        self.no_content = render(NO_CONTENT, self.date, close=False)
         now = self.time()
         for connection in list(self.open):
             connection.check_time(now)
@@ -222,7 +223,8 @@ class Connection(asyncio.Protocol):
         if transport is None or transport.is_closing():
             return
         last = self._last and not self._ahead
-        transport.write(render(answer, self._all.date, close=last))
+        usual = answer is NO_CONTENT and not last
+        transport.write(self._all.no_content if usual else render(answer, self._all.date, close=last))
         self._idle_since = self._all.time()
         if last:
             transport.close()

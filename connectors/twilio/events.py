@@ -14,9 +14,8 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from connectors.twilio.callbacks import as_text, load_json, status_callback
+from connectors.twilio.callbacks import as_text, load_json, parse_fields, status_callback
 from connectors.twilio.errors import MalformedWebhook
-from connectors.twilio.signature import query_of
 from connectors.twilio.urls import STATUS_PATH
 from schemas.records import TwilioCallback
 
@@ -96,8 +95,8 @@ def _attempt(values: dict[str, Any]) -> str | None:
         return None
     try:
         parts = urlsplit(url)
-        return dict(query_of(f"?{parts.query}")).get("attempt_id") if parts.path.endswith(STATUS_PATH) else None
-    except ValueError:
+        return dict(parse_fields(parts.query)).get("attempt_id") if parts.path.endswith(STATUS_PATH) else None
+    except (ValueError, MalformedWebhook):
         return None
 
 

@@ -18,7 +18,7 @@ from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import urlsplit
 
 from connectors.twilio.errors import SettingError
 from connectors.twilio.urls import check_url
@@ -28,7 +28,6 @@ _DEFAULT_PORTS = {"https": 443, "http": 80}
 _ALGORITHMS: Mapping[str, Callable[..., Any]] = MappingProxyType(
     {"HMAC_SHA1": hashlib.sha1, "HMAC_SHA256": hashlib.sha256}
 )
-_MAX_QUERY_FIELDS = 50
 
 
 def signature(secret: str, url: str, fields: Fields, algorithm: str = "HMAC_SHA1") -> str:
@@ -39,16 +38,11 @@ def signature(secret: str, url: str, fields: Fields, algorithm: str = "HMAC_SHA1
 
 def canonical(fields: Fields) -> bytes:
     """The form as it is signed."""
-    return "".join(name + value for name, value in sorted(set(fields))).encode("utf-8", "surrogateescape")
+    return "".join([name + value for name, value in sorted(set(fields))]).encode("utf-8", "surrogateescape")
 
 
 def _sign(secret: bytes, message: bytes, algorithm: Callable[..., Any] = hashlib.sha1) -> bytes:
     return b64encode(hmac.digest(secret, message, algorithm))
-
-
-def query_of(target: str) -> list[tuple[str, str]]:
-    """The query's fields. Raises ValueError for too many of them."""
-    return parse_qsl(target.partition("?")[2], keep_blank_values=True, max_num_fields=_MAX_QUERY_FIELDS)
 
 
 class SignatureCheck:
@@ -87,10 +81,9 @@ class SignatureCheck:
 
     def genuine_body(self, target: str, body: bytes, given: str | None, key: str | None = None) -> bool:
         """Whether the signed URL ``target`` carries the hash of this very body."""
-        try:
-            claimed = dict(query_of(target)).get("bodySHA256", "")
-        except ValueError:
-            return False
+        claimed = next(
+            (part[11:] for part in target.partition("?")[2].split("&") if part.startswith("bodySHA256=")), ""
+        )
         fits = hmac.compare_digest(hashlib.sha256(body).hexdigest().encode(), claimed.lower().encode())
         return fits and self.genuine(target, (), given, key)
 

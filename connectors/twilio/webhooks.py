@@ -7,19 +7,20 @@ from collections.abc import Callable
 from typing import NamedTuple
 from xml.sax.saxutils import escape
 
-from connectors.twilio.answers import NO_CONTENT, Answer, Request
+from connectors.twilio.answers import NO_CONTENT, Answer, Request, header
 from connectors.twilio.backlog import Clock
-from connectors.twilio.callbacks import inbound_message, parse_form, parse_json, status_callback
-from connectors.twilio.errors import ForgedWebhook, MalformedWebhook
+from connectors.twilio.callbacks import inbound_message, parse_fields, parse_form, parse_json, status_callback
+from connectors.twilio.errors import ForgedWebhook
 from connectors.twilio.events import read_events
-from connectors.twilio.signature import Fields, SignatureCheck, query_of
+from connectors.twilio.signature import Fields, SignatureCheck
 from schemas.codec import Codec, Wire
 from schemas.records import InboundMessage
 from schemas.topics import SMS_CALLBACKS, SMS_INBOUND
 
-SIGNATURE = "X-Twilio-Signature"
-SIGNED_BY = "X-Twilio-Webhooks-Signature-Settings"
-IDEMPOTENCY = "I-Twilio-Idempotency-Token"
+CONTENT_TYPE = header("Content-Type")
+SIGNATURE = header("X-Twilio-Signature")
+SIGNED_BY = header("X-Twilio-Webhooks-Signature-Settings")
+IDEMPOTENCY = header("I-Twilio-Idempotency-Token")
 FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"
 CLOUD_EVENTS = ("application/cloudevents+json", "application/cloudevents-batch+json")
@@ -106,14 +107,11 @@ class Webhooks:
 
 
 def _content_type(request: Request) -> str:
-    return request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    return request.headers.get(CONTENT_TYPE, "").partition(";")[0].strip().lower()
 
 
 def _attempt(target: str) -> str | None:
-    try:
-        return dict(query_of(target)).get("attempt_id")
-    except ValueError as error:
-        raise MalformedWebhook(f"no query: {error}") from error
+    return dict(parse_fields(target.partition("?")[2])).get("attempt_id")
 
 
 def _seen(request: Request) -> tuple[str, str]:
