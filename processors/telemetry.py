@@ -20,6 +20,12 @@ def configure_logging(role: str, level: str = "INFO") -> None:
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLogger().level))
 
 
+def quiet_logging() -> None:
+    """For a command that a person waits for: what matters it says itself, as its error."""
+    configure_logging("smsflow", "WARNING")
+    logging.getLogger("connectors.kafka").setLevel(logging.CRITICAL)
+
+
 def _utc(formatter: logging.Formatter) -> logging.Formatter:
     formatter.converter = time.gmtime
     return formatter

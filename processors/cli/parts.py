@@ -16,7 +16,7 @@ from processors.core.policy import Policy, Timing
 from processors.policies.load import load
 from processors.policies.rows import PolicyError
 from processors.settings import Settings, SettingsError, TimingSettings, load_settings
-from processors.telemetry import configure_logging
+from processors.telemetry import configure_logging, quiet_logging
 from schemas.codec import Codec
 
 RUNNING = "running.json"
@@ -44,6 +44,7 @@ def settings_of(context: click.Context) -> Settings:
 
 def client_settings(context: click.Context) -> Settings:
     """As `settings_of`, but with what a running `smsflow up` says where no broker is named: no need to repeat it."""
+    quiet_logging()
     settings = settings_of(context)
     running = settings.data_dir / RUNNING
     if "broker" in settings.model_fields_set or not running.exists():

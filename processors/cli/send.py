@@ -14,6 +14,9 @@ from connectors.kafka.producer import KafkaPublisher
 from processors.cli.parts import client_settings, codec_of, policy_of
 from processors.cli.times import FUTURE
 from processors.core.intake import fault
+from processors.core.policy import Policy
+from processors.policies.load import load
+from processors.policies.rows import PolicyError
 from processors.settings import Settings
 from schemas.records import MessageClass, SendRequest
 from schemas.topics import SMS_REQUESTS
@@ -81,9 +84,19 @@ def _request(options: dict[str, Any]) -> SendRequest:
 
 def _check(request: SendRequest, settings: Settings) -> None:
     """Say here what the person stage would refuse; whether a sender exists only where the senders are configured."""
-    found = fault(request, policy_of(settings))
-    if found is not None and (settings.senders or found.reason != "unknown_sender"):
+    found = fault(request, policy_of(settings) if settings.senders else _lenient_policy(request))
+    if found is not None:
         raise click.UsageError(found.detail)
+
+
+def _lenient_policy(request: SendRequest) -> Policy:
+    """A policy that has whatever sender or pool a request names."""
+    sender_id = request.sender or request.messaging_service or "55555"
+    pools = {"default": [sender_id], request.sender_pool or "default": [sender_id]}
+    try:
+        return load([{"id": sender_id, "number_type": "short_code"}], pools)
+    except PolicyError as error:
+        raise click.UsageError(f"--from: {error}") from None
 
 
 async def _publish(request: SendRequest, settings: Settings) -> None:
