@@ -13,7 +13,7 @@ from processors.core import intake, retries, rules, settlement, statuses
 from processors.core.events import LOOK_UP, NO_FINAL_STATUS, OUTCOME_UNKNOWN
 from processors.core.policy import Policy, UnknownSenderError
 from processors.core.rules import Hold, Refuse
-from schemas.records import Action, AttemptResult, HistoryEntry, Outcome, SendRequest
+from schemas.records import Action, AttemptResult, HistoryEntry, MessageClass, Outcome, SendRequest
 from schemas.state import AttemptState, ConsentRecord, MessageState, Phase, ReplayState, StatusEvidence
 
 BACK_OFF = "back_off"
@@ -141,7 +141,7 @@ def replayed(
     assert request.replay_id is not None
     if any(replay.replay_id == request.replay_id for replay in message.replays):
         return message
-    refused = _replay_refusal(message, consent)
+    refused = _replay_refusal(message, consent, now)
     replay = ReplayState(replay_id=request.replay_id, refused=refused, at=now)
     message = replace(message, replays=[*message.replays, replay], updated_at=now)
     if refused is not None:
@@ -162,13 +162,18 @@ def replayed(
     return proceed(message, consent, policy, now)
 
 
-def _replay_refusal(message: MessageState, consent: ConsentRecord) -> str | None:
+def _replay_refusal(message: MessageState, consent: ConsentRecord, now: datetime) -> str | None:
+    """Why a replay must not send it: what Twilio ever accepted, may have accepted, or the person refused."""
     if message.phase is not Phase.FINISHED or message.status in statuses.SUCCESSES:
         return message.status or message.phase.value
     if message.failure == OUTCOME_UNKNOWN or any(_in_doubt(attempt) for attempt in message.attempts):
         return OUTCOME_UNKNOWN
+    if any(attempt.outcome is Outcome.ACCEPTED for attempt in message.attempts):
+        return Outcome.ACCEPTED.value
     if message.suppressed:
         return message.failure
+    if message.request.message_class == MessageClass.OTP and message.deadline <= now:
+        return rules.EXPIRED  # an old code helps nobody
     if not message.replayable:
         return f"permanent: {message.failure}"
     return rules.OPTED_OUT if consents.opted_out(consent, message.request.program) else None
@@ -220,7 +225,7 @@ def _unknown(message: MessageState, policy: Policy, now: datetime) -> MessageSta
 def _pursue(message: MessageState, consent: ConsentRecord, policy: Policy, now: datetime) -> MessageState:
     """Ask Twilio's list once more, or let the class's policy end the wait."""
     attempt = message.attempts[-1]
-    if attempt.look_ups < len(policy.timing.look_ups):
+    if attempt.look_ups < len(policy.timing.look_ups) and now < settlement.given_up_at(attempt, policy.timing):
         return replace(message, wait_reason=LOOK_UP, wake_at=now + settlement.LOOK_UP_PATIENCE, updated_at=now)
     if message.request.resend_if_unknown:
         attempt = replace(attempt, outcome=Outcome.NOT_SENT, reason="resend_if_unknown", settled_at=now)
@@ -237,11 +242,11 @@ def _looked_up(message: MessageState, result: AttemptResult, policy: Policy, now
         return message
     if result.outcome is Outcome.ABSENT:
         attempt = replace(attempt, look_ups=attempt.look_ups + 1)
-    wake_at = settlement.next_look_up(attempt, policy.timing, now) or settlement.given_up_at(
-        attempt, policy.timing, now
-    )
+    given_up_at = settlement.given_up_at(attempt, policy.timing)
+    wake_at = settlement.next_look_up(attempt, policy.timing, now) or given_up_at
     if result.outcome is not Outcome.ABSENT:
         wake_at = now + settlement.LOOK_UP_PATIENCE
+    wake_at = max(now, min(wake_at, given_up_at))
     message = _with_attempt(message, attempt, now)
     return replace(message, wait_reason=OUTCOME_UNKNOWN, wake_at=wake_at, updated_at=now)
 
@@ -306,7 +311,7 @@ def _try_again(
         return wait(message, BACK_OFF, verdict.at, now)
     if _says_opted_out(code, message):
         return fail(message, Refuse(rules.OPTED_OUT, code.meaning, suppressed=True), number, now)
-    passing = code.retry in (retries.Retry.LATER, retries.Retry.AFTER_FIX)
+    passing = not accepted and code.retry in (retries.Retry.LATER, retries.Retry.AFTER_FIX)
     return fail(message, Refuse(verdict.reason, f"{code.meaning} ({verdict.because})", replayable=passing), number, now)
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from processors.core import consent as consents
+from schemas.records import MessageClass
 from schemas.state import ConsentRecord, MessageState
 
 OPTED_OUT = "opted_out"
@@ -42,13 +43,14 @@ def _opted_out(message: MessageState, consent: ConsentRecord) -> Refuse | None:
     """Source: 47 CFR 64.1200(a)(10), revocation of consent."""
     if not consents.opted_out(consent, message.request.program):
         return None
-    return Refuse(OPTED_OUT, "the person has opted out; only their own START opens this again", suppressed=True)
+    return Refuse(OPTED_OUT, "the person has opted out; only a newer opt-in opens this again", suppressed=True)
 
 
 def _too_late(message: MessageState, now: datetime) -> Refuse | None:
     if now < message.deadline:
         return None
-    return Refuse(EXPIRED, f"not sent by its deadline {message.deadline.isoformat()}", replayable=True)
+    passing = message.request.message_class != MessageClass.OTP  # an old code helps nobody
+    return Refuse(EXPIRED, f"not sent by its deadline {message.deadline.isoformat()}", replayable=passing)
 
 
 def _too_early(message: MessageState, now: datetime) -> Hold | None:

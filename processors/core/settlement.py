@@ -46,21 +46,21 @@ def accepted_by_callback(attempt: AttemptState, sid: str, at: datetime) -> Attem
     return replace(attempt, outcome=Outcome.ACCEPTED, sid=sid, settled_at=at)
 
 
-def call_ended(attempt: AttemptState, timing: Timing, now: datetime) -> datetime:
+def call_ended(attempt: AttemptState, timing: Timing) -> datetime:
     """From this instant on the attempt's call is over, whatever became of it: only then is absence evidence."""
-    return (attempt.intent_until or now) + timing.call_timeout
+    return (attempt.intent_until or attempt.issued_at) + timing.call_timeout
 
 
 def next_look_up(attempt: AttemptState, timing: Timing, now: datetime) -> datetime | None:
     """When Twilio's list is to be asked (again), or None when it has been asked often enough."""
     if attempt.look_ups >= len(timing.look_ups):
         return None
-    return max(now, call_ended(attempt, timing, now) + timing.look_ups[attempt.look_ups])
+    return max(now, call_ended(attempt, timing) + timing.look_ups[attempt.look_ups])
 
 
-def given_up_at(attempt: AttemptState, timing: Timing, now: datetime) -> datetime:
-    """When the class's own policy ends the wait for evidence."""
-    return max(now, call_ended(attempt, timing, now) + timing.settle_by)
+def given_up_at(attempt: AttemptState, timing: Timing) -> datetime:
+    """When the class's own policy ends the wait for evidence, be the list silent, ambiguous or unreadable."""
+    return call_ended(attempt, timing) + timing.settle_by
 
 
 LOOK_UP_PATIENCE = timedelta(seconds=60)

@@ -238,7 +238,7 @@ def test_an_undelivered_message_fails_with_the_carriers_reason() -> None:
     said = stage.feed(callback("undelivered", error_code=30003))
     assert only(said, StatusChanged).final
     failed = only(said, Failed)
-    assert (failed.error_code, failed.replayable, failed.sid) == (30003, True, result().sid)
+    assert (failed.error_code, failed.replayable, failed.sid) == (30003, False, result().sid)
 
 
 def test_a_callback_of_a_message_nobody_knows_is_a_dead_letter() -> None:
@@ -345,6 +345,7 @@ def test_a_replay_sends_what_failed_for_a_passing_reason_once() -> None:
     [
         ([result()], "accepted"),
         ([result(), callback("delivered")], "delivered"),
+        ([result(), callback("undelivered", error_code=30003)], "accepted"),
         ([result(outcome=Outcome.UNKNOWN, intent_until=NOW)], "unknown"),
         ([result(outcome=Outcome.REJECTED, code=21610)], "opted_out"),
         ([result(outcome=Outcome.REJECTED, code=21211)], "permanent: "),
@@ -360,6 +361,24 @@ def test_a_replay_of_anything_else_is_refused_with_a_word(inputs: list[Any], why
     refused = only(said, StatusChanged)
     assert refused.status == "replay_refused"
     assert (refused.reason or "").startswith(why)
+
+
+def test_a_replay_does_not_send_a_code_that_is_old() -> None:
+    stage = stage_with(message_class="otp", deadline=NOW + seconds(60))
+    stage.feed(result(outcome=Outcome.REJECTED, code=20003))
+    stage.now = NOW + HOUR
+    assert only(stage.feed(request(message_class="otp", replay_id="p")), StatusChanged).reason == "expired"
+
+
+def test_a_list_that_cannot_be_read_does_not_hold_a_message_for_ever() -> None:
+    stage = _unknown_stage(request())
+    for _ in range(1000):
+        if stage.messages["m1"].phase is Phase.FINISHED:
+            break
+        _advance(stage)
+        stage.feed(result(action=Action.LOOK_UP, outcome=Outcome.UNKNOWN, reason="list_unavailable"))
+    assert only(list(stage.published), Failed).reason == "outcome_unknown"
+    assert stage.now <= NOW + stage.policy.timing.settle_by + 2 * stage.policy.timing.call_timeout
 
 
 def test_a_replay_of_a_dead_letter_is_a_first_request() -> None:
