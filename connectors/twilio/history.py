@@ -57,28 +57,33 @@ class TwilioHistory:
         return found
 
     async def _undated(self, person: str, after: datetime) -> list[Row]:
-        """The person's rows back to ``after``: newest first, so a page that is older as a whole ends it."""
+        """The person's rows back to ``after``."""
         rows: list[Row] = []
         pages = 0
         async for page in self._pages(to=person):
             pages += 1
             read = [_row(item) for item in page]
             rows += read
-            if read and all(row.date_created is not None and row.date_created < after for row in read):
+            if _older(read, after):
                 return rows
             if pages == MAX_PAGES:
                 raise HistoryUnavailable(f"more than {MAX_PAGES} pages in one person's list")
         return rows
 
     async def entries(self, since: datetime, until: datetime) -> AsyncIterator[Sequence[HistoryEntry]]:
-        """Outbound messages created from ``since`` to before ``until``; those not handed on yet may be missing."""
-        async for page in self._pages(**_days(since, until)):
+        """Outbound messages created from ``since`` to before ``until``.
+
+        Read without a day: what failed before it was sent has no date of sending, but a status and a fee.
+        """
+        async for page in self._pages():
             read_at = self._clock.now()
             yield [
                 _entry(item, read_at)
                 for item in page
                 if _outbound(item) and item.date_created is not None and since <= item.date_created < until
             ]
+            if _older(page, since):
+                return
 
     async def _pages(self, **filters: str) -> AsyncIterator[Sequence[Any]]:
         page = await _read(self._messages.page_async(page_size=self._page_size, **filters))
@@ -95,6 +100,11 @@ class TwilioHistory:
 def _days(after: datetime, before: datetime) -> dict[str, str]:
     """A day more on either side: whether the list's bounds are inclusive is told in two ways."""
     return {"date_sent_after": day(after, -1), "date_sent_before": day(before, 1)}
+
+
+def _older(page: Sequence[Any], than: datetime) -> bool:
+    """Whether a page is older as a whole: the list is newest first, so this ends it."""
+    return bool(page) and all(item.date_created is not None and item.date_created < than for item in page)
 
 
 async def _read(page: Any) -> Any:

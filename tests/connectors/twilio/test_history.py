@@ -140,6 +140,23 @@ async def test_prices_are_positive_and_have_a_currency() -> None:
     assert (unbilled.price, unbilled.currency, unbilled.segments) == (None, None, None)
 
 
+async def test_what_failed_before_it_was_sent_is_listed_with_its_fee() -> None:
+    """It has no date of sending: a list asked for by day would not show it."""
+    async with listening(page(row(status="failed", date_sent=None, price="-0.00100"))) as peer:
+        transport = Transport(timeout=1.0)
+        (entry,) = [found async for some in history(peer, transport).entries(NOW, NOW + seconds(30)) for found in some]
+        await transport.close()
+
+    assert (entry.status, entry.price) == ("failed", Decimal("0.00100"))
+    assert b"DateSent" not in peer.requests[0]
+
+
+async def test_the_list_is_read_no_further_than_the_window_reaches() -> None:
+    old = page(row(created=NOW - seconds(99)), next_page="/more")
+
+    assert await entries(old, page()) == []
+
+
 async def test_a_price_that_is_no_number_is_not_passed_over() -> None:
     with pytest.raises(HistoryUnavailable, match="cheap"):
         await entries(page(row(price="cheap")))
