@@ -52,6 +52,7 @@ class Contestant:
 
 OURS = "ours"
 FLASK = "Flask, RequestValidator, gunicorn"
+FLASK_KEPT = "the same, gthread worker, keep-alive"
 HELLO = "bare aiohttp hello (GET)"
 CONTESTANTS = (
     Contestant(HELLO, "hello", "get"),
@@ -60,6 +61,7 @@ CONTESTANTS = (
     Contestant("ours, uvloop", "ours-uvloop", "signed"),
     Contestant("ours, broker down, all on disk", "ours-spool", "signed"),
     Contestant(FLASK, "flask", "signed"),
+    Contestant(FLASK_KEPT, "flask-gthread", "signed"),
 )
 
 
@@ -148,10 +150,12 @@ def serve(kind: str, port: int, folder: Path) -> None:
 
 
 def command(kind: str, port: int, folder: Path) -> list[str]:
-    if kind != "flask":
+    if not kind.startswith("flask"):
         return [sys.executable, __file__, "--serve", kind, "--port", str(port), "--folder", str(folder)]
     (folder / "endpoint.py").write_text(FLASK_APP)
-    workers = ["--workers", "1", "--worker-class", "gthread", "--threads", "8", "--keep-alive", "60"]
+    workers = ["--workers", "1"]
+    if kind == "flask-gthread":
+        workers += ["--worker-class", "gthread", "--threads", "8", "--keep-alive", "60"]
     return [
         sys.executable,
         "-m",
@@ -331,7 +335,7 @@ def main() -> None:
     missing = [name for name in ("flask", "gunicorn") if importlib.util.find_spec(name) is None]
     if missing:
         print(f"without the Flask endpoint: pip install {' '.join(missing)}\n")
-    contestants = [contestant for contestant in CONTESTANTS if contestant.kind != "flask" or not missing]
+    contestants = [contestant for contestant in CONTESTANTS if "flask" not in contestant.kind or not missing]
     print(f"load: {'wrk' if shutil.which('wrk') else 'a plain asyncio client (wrk is missing)'}")
     show(compare(contestants, arguments.rounds, arguments.seconds, arguments.connections))
 

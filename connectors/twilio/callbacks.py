@@ -123,7 +123,12 @@ class _Form:
     __slots__ = ("_fields",)
 
     def __init__(self, fields: Fields) -> None:
-        self._fields: dict[str, str] = {}
+        self._fields: dict[str, str] = dict(fields)
+        if len(self._fields) != len(fields):
+            self._keep_all(fields)
+
+    def _keep_all(self, fields: Fields) -> None:
+        self._fields = {}
         for name, value in fields:
             self._fields[name if name not in self._fields else self._free(name)] = value
 

@@ -16,6 +16,7 @@ import hashlib
 import hmac
 from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
@@ -38,7 +39,7 @@ def signature(secret: str, url: str, fields: Fields, algorithm: str = "HMAC_SHA1
 
 def canonical(fields: Fields) -> bytes:
     """The form as it is signed."""
-    return "".join([name + value for name, value in sorted(set(fields))]).encode("utf-8", "surrogateescape")
+    return "".join(chain.from_iterable(sorted(set(fields)))).encode("utf-8", "surrogateescape")
 
 
 def _sign(secret: bytes, message: bytes, algorithm: Callable[..., Any] = hashlib.sha1) -> bytes:

@@ -172,7 +172,7 @@ def _failure(call: Call, error: Exception) -> NotSent | NoAnswer:
     detail = str(error) or type(error).__name__
     if call.written:
         return NoAnswer("timeout" if late else "connection_lost", detail)
-    return NotSent("connect_timeout" if late else "unreachable", detail)
+    return NotSent("connect_timeout" if late else "twilio_unreachable", detail)
 
 
 def _with_auth(headers: dict[str, str] | None, auth: tuple[str, str] | None) -> dict[str, str]:
