@@ -1,0 +1,243 @@
+"""A broker that is away, an ingester killed -9 twice, a disk that is full: is any acknowledged callback lost?
+
+    python benchmarks/outage.py --minutes 10 --rate 500
+
+A real ingester process with its spool; the broker is a file it appends to, or hangs on while the broker is down. The
+load repeats what is not answered 2xx as Twilio does when asked for all retries: five times within 15 seconds. Exits 1 if
+an acknowledged callback is missing in the end. The disk is filled by the system's own limit on the process (prlimit).
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import logging
+import resource
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlencode
+
+import aiohttp
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from connectors.twilio.signature import signature
+from schemas.codec import Wire
+
+PUBLIC, TOKEN, PORT = "https://sms.example.com", "t" * 32, 18_471
+RETRIES, PATIENCE_S = 5, 15.0
+
+
+# -- the ingester's process -------------------------------------------------------------------------------------------
+
+
+class FileBroker:
+    """Acknowledges what it appended; hangs while the file ``up`` is missing."""
+
+    def __init__(self, folder: Path) -> None:
+        self._up = folder / "up"
+        self._log = (folder / "topic").open("a", buffering=1)
+
+    async def publish(self, records: Sequence[Wire]) -> None:
+        while not self._up.exists():  # noqa: ASYNC110  a file tells nobody
+            await asyncio.sleep(0.02)
+        self._log.write("".join(json.dumps([(wire.value or b"").hex()]) + "\n" for wire in records))
+
+
+async def serve(folder: Path) -> None:
+    from connectors.clock import SystemClock
+    from connectors.twilio.ingester import IngesterSettings, create_app, serving
+    from schemas.codec import Codec
+
+    settings = IngesterSettings(
+        public_url=PUBLIC, auth_tokens=(TOKEN,), spool_path=folder / "spool.db", publish_timeout=1.0
+    )
+    app = create_app(settings, FileBroker(folder), Codec(), SystemClock())
+    async with serving(app, "127.0.0.1", PORT):
+        await asyncio.Event().wait()
+
+
+def started(folder: Path) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, __file__, "--serve", str(folder)])
+
+
+# -- Twilio's side ----------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Load:
+    """Every callback made, what was acknowledged, what was given up, and how often it was repeated."""
+
+    rate: float
+    made: int = 0
+    acknowledged: set[str] = field(default_factory=set)
+    given_up: set[str] = field(default_factory=set)
+    answers: Counter[str] = field(default_factory=Counter)
+
+    async def run(self, http: aiohttp.ClientSession, until: float) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            began = time.monotonic()
+            while time.monotonic() < until:
+                while self.made < (time.monotonic() - began) * self.rate:
+                    tasks.create_task(self.deliver(http, f"SM{self.made:032x}"))
+                    self.made += 1
+                await asyncio.sleep(0.005)
+
+    async def deliver(self, http: aiohttp.ClientSession, sid: str) -> None:
+        path = f"/twilio/status?attempt_id={sid}/1"
+        fields = [("MessageSid", sid), ("MessageStatus", "sent"), ("To", "+12125550100"), ("From", "+12125550101")]
+        headers = {
+            "X-Twilio-Signature": signature(TOKEN, PUBLIC + path, fields),
+            "Content-Type": "application/x-www-form-urlencoded",
+        }
+        began = time.monotonic()
+        for _ in range(RETRIES + 1):
+            answer = await self.tried(http, path, urlencode(fields), headers)
+            self.answers[answer] += 1
+            if answer.startswith("2"):
+                self.acknowledged.add(sid)
+                return
+            if time.monotonic() - began > PATIENCE_S:
+                break
+            await asyncio.sleep(1)
+        self.given_up.add(sid)
+
+    async def tried(self, http: aiohttp.ClientSession, path: str, body: str, headers: dict[str, str]) -> str:
+        try:
+            async with http.post(f"http://127.0.0.1:{PORT}{path}", data=body, headers=headers) as response:
+                return str(response.status)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            return type(error).__name__
+
+
+# -- what happens -----------------------------------------------------------------------------------------------------
+
+
+class Drill:
+    """The sequence of events, printed as it happens; fractions of the outage."""
+
+    def __init__(self, folder: Path, outage_s: float) -> None:
+        self._folder = folder
+        self._outage_s = outage_s
+        self._began = time.monotonic()
+        self._process = started(folder)
+
+    async def run(self, http: aiohttp.ClientSession) -> None:
+        (self._folder / "up").unlink()
+        await self._say(http, "the broker is down")
+        await asyncio.sleep(self._outage_s * 0.2)
+        await self._killed(http)
+        await asyncio.sleep(self._outage_s * 0.2)
+        self._limit(1)
+        await self._say(http, "the disk is full")
+        await asyncio.sleep(min(60.0, self._outage_s * 0.2))
+        await self._say(http, "the disk is about to have room again")
+        self._limit(resource.RLIM_INFINITY)
+        await asyncio.sleep(self._outage_s * 0.2)
+        await self._killed(http)
+        await asyncio.sleep(self._outage_s * 0.2)
+        await self._say(http, "the broker is about to be back")
+        (self._folder / "up").touch()
+
+    async def drained(self, http: aiohttp.ClientSession) -> None:
+        began = time.monotonic()
+        await ready(http)
+        await self._say(http, f"the spool is empty, {time.monotonic() - began:.1f} s after the last callback")
+
+    def stop(self) -> None:
+        self._process.terminate()
+        self._process.wait(10)
+
+    async def _killed(self, http: aiohttp.ClientSession) -> None:
+        self._process.send_signal(signal.SIGKILL)
+        self._process.wait()
+        await self._say(http, "the ingester was killed -9")
+        self._process = started(self._folder)
+
+    def _limit(self, size: int) -> None:
+        resource.prlimit(self._process.pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+
+    async def _say(self, http: aiohttp.ClientSession, what: str) -> None:
+        print(
+            f"{time.monotonic() - self._began:7.1f} s  {what:60} /ready: {(await page(http, 'ready')).strip()}",
+            flush=True,
+        )
+
+
+async def page(http: aiohttp.ClientSession, name: str) -> str:
+    try:
+        async with http.get(f"http://127.0.0.1:{PORT}/{name}") as response:
+            return await response.text()
+    except aiohttp.ClientError as error:
+        return type(error).__name__
+
+
+async def ready(http: aiohttp.ClientSession) -> None:
+    while await page(http, "ready") != "ready\n":
+        await asyncio.sleep(0.1)
+
+
+@asynccontextmanager
+async def client() -> AsyncIterator[aiohttp.ClientSession]:
+    limits = aiohttp.TCPConnector(limit=0)
+    async with aiohttp.ClientSession(connector=limits, timeout=aiohttp.ClientTimeout(5)) as http:
+        yield http
+
+
+async def drill(folder: Path, outage_s: float, rate: float) -> bool:
+    (folder / "up").touch()
+    running, load = Drill(folder, outage_s), Load(rate)
+    async with client() as http:
+        await ready(http)
+        loading = asyncio.create_task(load.run(http, time.monotonic() + outage_s + 10))
+        await asyncio.sleep(3)
+        await running.run(http)
+        await loading
+        await running.drained(http)
+        running.stop()
+    return verdict(load, folder)
+
+
+def verdict(load: Load, folder: Path) -> bool:
+    from schemas.codec import Codec
+    from schemas.records import TwilioCallback
+
+    lines = (folder / "topic").read_text().splitlines()
+    published = Counter(
+        Codec().decode(TwilioCallback, bytes.fromhex(json.loads(line)[0])).message_sid for line in lines
+    )
+    lost = load.acknowledged - published.keys()
+    twice = sum(count - 1 for count in published.values())
+    print(f"callbacks {load.made:,}; acknowledged {len(load.acknowledged):,}; answers {dict(load.answers)}")
+    print(f"never acknowledged, given up by Twilio after its retries: {len(load.given_up):,}")
+    print(f"published {len(published):,} different ones, {twice:,} of them again (the person stage drops those)")
+    print(f"acknowledged and lost: {len(lost)}")
+    return not lost
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--minutes", type=float, default=10, help="how long the broker is away")
+    parser.add_argument("--rate", type=float, default=500, help="callbacks per second")
+    parser.add_argument("--serve", type=Path, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.serve:
+        logging.disable(logging.CRITICAL)
+        asyncio.run(serve(arguments.serve))
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        good = asyncio.run(drill(Path(folder), arguments.minutes * 60, arguments.rate))
+    sys.exit(0 if good else 1)
+
+
+if __name__ == "__main__":
+    main()
