@@ -65,7 +65,7 @@ class Publisher(Protocol):
     """Writes to Kafka."""
 
     async def publish(self, records: Sequence[Wire]) -> None:
-        """Return when all in-sync replicas have all records; records of one key keep their order. Raises PublishError."""
+        """Return when all in-sync replicas have all records; those of one key in order. Raises PublishError."""
         ...
 
 

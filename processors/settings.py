@@ -137,6 +137,16 @@ class TimingSettings(_Group):
     intent_life_s: Seconds | None = None
 
 
+class ReplySettings(_Group):
+    """What is answered to a text where Twilio does not answer. ``twilio_answers``: it does for its own words."""
+
+    twilio_answers: bool = True
+    stop: str | None = None
+    start: str | None = None
+    help: str | None = None
+    status: str | None = None
+
+
 class Settings(_Group):
     """Everything an installation decides. Frozen; secrets do not show in its repr.
 
@@ -161,6 +171,7 @@ class Settings(_Group):
     worker: WorkerSettings = WorkerSettings()
     intervals: IntervalSettings = IntervalSettings()
     timing: TimingSettings = TimingSettings()
+    replies: ReplySettings = ReplySettings()
     senders: tuple[SenderSettings, ...] = ()
     pools: dict[str, tuple[str, ...]] | None = None
 
@@ -168,9 +179,7 @@ class Settings(_Group):
     @classmethod
     def _known_engine(cls, value: str) -> str:
         if not value.startswith(("clickhouse://", "chdb://")):
-            raise ValueError(
-                "expected clickhouse://[user:password@]host:8123/database or chdb:///folder"
-            )
+            raise ValueError("expected clickhouse://[user:password@]host:8123/database or chdb:///folder")
         return value
 
     @field_validator("broker")

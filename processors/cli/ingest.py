@@ -11,7 +11,7 @@ from connectors.clock import SystemClock
 from connectors.kafka.producer import KafkaPublisher
 from connectors.twilio.errors import SettingError
 from connectors.twilio.ingester import IngesterSettings, create_app, serving
-from processors.cli.parts import SettingsUnusable, codec_of, require, role_settings
+from processors.cli.parts import SettingsUnusable, codec_of, replies_of, require, role_settings
 from processors.cli.serving import run_role
 from processors.settings import Settings
 
@@ -39,7 +39,7 @@ async def open_ingester(settings: Settings) -> AsyncIterator[str]:
     told = IngesterSettings(public_url=public_url, auth_tokens=tokens, spool_path=folder / "spool")
     publisher = KafkaPublisher(settings.broker)
     try:
-        app = create_app(told, publisher, codec_of(settings), SystemClock())
+        app = create_app(told, publisher, codec_of(settings), SystemClock(), replies_of(settings))
     except SettingError as error:
         raise SettingsUnusable(f"twilio.{error}") from None
     async with serving(app, settings.ingester.host, settings.ingester.port) as port:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from functools import reduce
@@ -12,12 +12,14 @@ from pathlib import Path
 
 import click
 
+from processors.core.answers import answer
 from processors.core.policy import Policy, Timing
 from processors.policies.load import load
 from processors.policies.rows import PolicyError
 from processors.settings import Settings, SettingsError, TimingSettings, load_settings
 from processors.telemetry import configure_logging, quiet_logging
 from schemas.codec import Codec
+from schemas.records import InboundMessage
 
 RUNNING = "running.json"
 """In the data directory while `smsflow up` runs: the settings of its parts, as variables."""
@@ -84,7 +86,15 @@ def policy_of(settings: Settings) -> Policy:
     except PolicyError as error:
         raise SettingsUnusable(str(error)) from None
     timing = replace(_timing(policy.timing, settings.timing), call_timeout=_seconds(settings.twilio.timeout_s))
-    return replace(policy, timing=timing)
+    texts = settings.replies.model_dump(exclude_none=True, exclude={"twilio_answers"})
+    return replace(policy, timing=timing, texts=replace(policy.texts, **texts))
+
+
+def replies_of(settings: Settings) -> Callable[[InboundMessage], str | None]:
+    """What the ingester answers a person's text with, if anything."""
+    policy = policy_of(settings)
+    twilio_answers = settings.replies.twilio_answers
+    return lambda inbound: answer(inbound, policy.keywords, policy.texts, twilio_answers=twilio_answers)
 
 
 def instance_of(settings: Settings) -> str:

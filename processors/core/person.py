@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 
+from processors.core import answers, events, intake, messages, rules
 from processors.core import consent as consents
-from processors.core import events, intake, messages, rules
 from processors.core.decision import BadRecord, Decision, Origin, Outgoing, Person, PersonInput, Wake
 from processors.core.policy import Policy
 from processors.core.replies import Meaning, interpret
@@ -26,6 +26,7 @@ from schemas.records import (
     TwilioCallback,
 )
 from schemas.state import ConsentRecord, MessageState, StatusEvidence
+from schemas.topics import SMS_REQUESTS
 
 
 def person_of(record: PersonInput) -> str:
@@ -116,6 +117,9 @@ def _listed(entry: HistoryEntry, person: Person, origin: Origin, policy: Policy,
 
 def _texted(inbound: InboundMessage, person: Person, policy: Policy, now: datetime) -> Decision:
     meaning = interpret(inbound.body, inbound.opt_out_type, policy.keywords).meaning
+    if meaning is Meaning.STATUS:
+        request = answers.status_answer(inbound, frozenset(policy.senders), policy.texts)
+        return Decision(records=(Outgoing(SMS_REQUESTS, inbound.person, request),))
     if meaning not in (Meaning.STOP, Meaning.START):
         return Decision()
     if meaning is Meaning.START and not person.consent.history:

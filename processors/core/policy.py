@@ -11,6 +11,7 @@ from datetime import timedelta
 from hashlib import blake2b
 from typing import Literal
 
+from processors.core.answers import DEFAULT_TEXTS, Texts
 from processors.core.cost import RateCard
 from processors.core.replies import Meaning
 from processors.core.retries import Codes, Schedule
@@ -96,6 +97,7 @@ class Policy:
     senders: Mapping[str, Sender]
     pools: Mapping[str, tuple[str, ...]]
     default_pool: str
+    texts: Texts = DEFAULT_TEXTS
 
     def sender(self, sender_id: str) -> Sender:
         """The sender of that id. Raises `UnknownSenderError`."""

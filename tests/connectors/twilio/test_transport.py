@@ -74,7 +74,7 @@ async def test_who_cannot_be_reached_was_sent_nothing(url: str) -> None:
     with pytest.raises(NotSent) as caught:
         await post(url.format(port=unused_port()), call)
 
-    assert (caught.value.reason, call.written) == ("unreachable", False)
+    assert (caught.value.reason, call.written) == ("twilio_unreachable", False)
 
 
 async def test_a_peer_that_speaks_no_tls_was_sent_nothing() -> None:
