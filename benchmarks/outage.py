@@ -3,8 +3,8 @@
     python benchmarks/outage.py --minutes 10 --rate 500
 
 A real ingester process with its spool; the broker is a file it appends to, or hangs on while the broker is down. The
-load repeats what is not answered 2xx as Twilio does when asked for all retries: five times within 15 seconds. Exits 1 if
-an acknowledged callback is missing in the end. The disk is filled by the system's own limit on the process (prlimit).
+load repeats what is not answered 2xx as Twilio does when asked for all retries: five times within 15 seconds. Exits 1
+if an acknowledged callback is missing in the end. The disk is full by the system's own limit on the process (prlimit).
 """
 
 from __future__ import annotations
@@ -182,7 +182,7 @@ async def page(http: aiohttp.ClientSession, name: str) -> str:
 
 
 async def ready(http: aiohttp.ClientSession) -> None:
-    while await page(http, "ready") != "ready\n":
+    while await page(http, "ready") != "ready\n":  # noqa: ASYNC110  asked for, as a balancer does
         await asyncio.sleep(0.1)
 
 
