@@ -12,7 +12,7 @@ from typing import Any, NoReturn, cast
 
 import faust
 
-from processors import fence, recovery
+from processors import drain, fence, recovery
 from processors.durable import DurableTable
 from processors.fail_stop import fail_stop
 from schemas.topics import DAY_MS, PARTITIONS, KeySpace, Topic
@@ -61,6 +61,7 @@ def base_app(name: str, config: AppConfig) -> faust.App:
     """A Faust app with the settings both stages share: raw bytes, durable tables, static membership, no web server."""
     fence.install()
     recovery.install()
+    drain.install()
     options: dict[str, Any] = {
         "broker": "kafka://" + config.broker.replace(",", ";"),
         "datadir": config.data_dir / name,

@@ -11,18 +11,17 @@ from __future__ import annotations
 import io
 import json
 import struct
-import types
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from enum import StrEnum
 from functools import cache
 from importlib.resources import files
 from operator import attrgetter
-from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, cast, get_origin, get_type_hints
 
 import fastavro
 
-from schemas import records, state
+from schemas import records, state, straight
 from schemas.errors import DecodeError, EncodeError
 from schemas.topics import Topic
 
@@ -66,7 +65,22 @@ def avro_files() -> tuple[AvroFile, ...]:
 @cache
 def latest_schemas() -> Mapping[str, Schema]:
     """Record name → the parsed schema this release writes and reads."""
-    return {file.name: fastavro.parse_schema(json.loads(file.text)) for file in avro_files()}
+    return {file.name: _parsed(file) for file in avro_files()}
+
+
+@cache
+def _parsed(file: AvroFile) -> Schema:
+    return fastavro.parse_schema(json.loads(file.text))
+
+
+@cache
+def _reader(kind: type[Any]) -> straight.Read:
+    return straight.reader(kind, latest_schemas()[kind.__name__])
+
+
+@cache
+def _writer(kind: type[Any]) -> straight.Write:
+    return straight.writer(kind, latest_schemas()[kind.__name__])
 
 
 class Codec:
@@ -83,16 +97,25 @@ class Codec:
     ) -> None:
         committed = {file.name: file.id for file in avro_files()}
         self._ids = {**committed, **(ids or {})}
-        self._writers = {file.id: fastavro.parse_schema(json.loads(file.text)) for file in avro_files()}
+        self._writers = {file.id: _parsed(file) for file in avro_files()}
         for name, schema_id in (ids or {}).items():
             self._writers[schema_id] = latest_schemas()[name]
         self._find_writer = find_writer
+        self._headers = {name: _HEADER.pack(0, schema_id) for name, schema_id in self._ids.items()}
 
     def encode(self, record: records.Record | state.State) -> bytes:
         """The record's bytes. Raises EncodeError, naming the field, if a value does not fit its schema."""
         name = type(record).__name__
+        out, write = bytearray(self._headers[name]), _writer(cast(Any, type(record)))
+        try:
+            write(record, out)
+        except Exception:  # noqa: BLE001  fastavro says what is wrong, or writes it
+            return self._explained(record, name)
+        return bytes(out)
+
+    def _explained(self, record: records.Record | state.State, name: str) -> bytes:
         out = io.BytesIO()
-        out.write(_HEADER.pack(0, self._ids[name]))
+        out.write(self._headers[name])
         try:
             fastavro.schemaless_writer(out, latest_schemas()[name], _as_dict(record))
         except (TypeError, ValueError, AttributeError, KeyError, OverflowError) as error:
@@ -110,6 +133,18 @@ class Codec:
         if len(data) < _HEADER.size or data[:1] != MAGIC:
             raise DecodeError("not_avro", f"starts with {data[:5].hex()}, not 00 and a 4-byte schema id")
         writer = self._writer(_HEADER.unpack_from(data)[1], expected)
+        if writer is latest_schemas()[expected.__name__]:
+            read = _reader(cast(Any, expected))
+            try:
+                record, end = read(data, _HEADER.size)
+            except Exception:  # noqa: BLE001, S110  fastavro says what is wrong, or reads it
+                pass
+            else:
+                if end == len(data):
+                    return cast(R, record)
+        return self._resolved(expected, data, writer)
+
+    def _resolved(self, expected: type[R], data: bytes, writer: Schema) -> R:
         body = io.BytesIO(data)
         body.seek(_HEADER.size)
         try:
@@ -168,7 +203,7 @@ def _from_dict(kind: type[R], values: dict[str, Any]) -> R:
 @cache
 def _nested(kind: Any) -> tuple[str, ...]:
     hints = get_type_hints(kind)
-    return tuple(name for name in _field_names(kind) if is_dataclass(_inner(hints[name])))
+    return tuple(name for name in _field_names(kind) if is_dataclass(straight.inner(hints[name])))
 
 
 @cache
@@ -177,7 +212,7 @@ def _converters(kind: Any) -> Mapping[str, Callable[[Any], Any]]:
     hints = get_type_hints(kind)
     found: dict[str, Callable[[Any], Any]] = {}
     for name in _field_names(kind):
-        inner = _inner(hints[name])
+        inner = straight.inner(hints[name])
         if is_dataclass(inner):
             found[name] = _builder(inner, many=_is_list(hints[name]))
         elif isinstance(inner, type) and issubclass(inner, StrEnum):
@@ -193,12 +228,3 @@ def _builder(inner: Any, *, many: bool) -> Callable[[Any], Any]:
 
 def _is_list(hint: Any) -> bool:
     return get_origin(hint) is list
-
-
-def _inner(hint: Any) -> Any:
-    """``X`` of ``X``, ``X | None`` and ``list[X]``."""
-    if get_origin(hint) in (Union, types.UnionType):
-        return next(arg for arg in get_args(hint) if arg is not type(None))
-    if _is_list(hint):
-        return get_args(hint)[0]
-    return hint
