@@ -17,6 +17,8 @@ from schemas.codec import Wire
 
 log = logging.getLogger(__name__)
 
+_GRACE_S = 2.0
+
 
 class Publishes(Protocol):
     """Returns when all records are acknowledged; raises if that is not certain."""
@@ -51,6 +53,7 @@ class Backlog:
         self._cursor = 0
         self._settled: list[range] = []
         self._held = 0
+        self._stopping = False
         self._wake = asyncio.Event()
         self._drainer: asyncio.Task[None] | None = None
         self.waiting = 0
@@ -64,8 +67,11 @@ class Backlog:
         self._wake.set()
 
     async def stop(self) -> None:
-        """Leave the rest on the disk."""
+        """Leave the rest on the disk, once what is being published is through: it would be published again."""
+        self._stopping = True
+        self._wake.set()
         if self._drainer is not None:
+            await asyncio.wait({self._drainer}, timeout=_GRACE_S)
             self._drainer.cancel()
             with suppress(asyncio.CancelledError):
                 await self._drainer
@@ -125,7 +131,7 @@ class Backlog:
                 raise
 
     async def _drain_for_ever(self) -> None:
-        while True:
+        while not self._stopping:
             await self._wake.wait()
             self._wake.clear()
             if self._held:
@@ -134,12 +140,13 @@ class Backlog:
                 await self._drain()
             except Exception:  # whatever the trouble is, the records stay where they are
                 log.exception("%d records wait in the spool", self.waiting)
+                self.rate = 0.0
                 await asyncio.sleep(self._retry_s)
                 self._wake.set()
 
     async def _drain(self) -> None:
         began, before = self._clock.elapsed(), self.counts["drained"]
-        while not self._held and (found := await self._next()):
+        while not self._held and not self._stopping and (found := await self._next()):
             await self._publisher.publish([spooled.wire for spooled in found])
             self.counts["drained"] += len(found)
             self.rate = (self.counts["drained"] - before) / max(self._clock.elapsed() - began, 1e-3)

@@ -29,12 +29,12 @@ class IngesterSettings:
     """
 
     public_url: str
-    auth_tokens: tuple[str, ...]
+    auth_tokens: tuple[str, ...] = field(repr=False)
     publish_timeout: float = 4.0
     max_bytes: int = 65_536
     remember: int = 20_000
     unready_s: float = 5.0
-    shared_keys: Mapping[str, str] = field(default_factory=dict)
+    shared_keys: Mapping[str, str] = field(default_factory=dict, repr=False)
     spool_path: Path | None = None
     spool_max_bytes: int = 1 << 30
     drain_batch: int = 500

@@ -185,6 +185,22 @@ async def test_the_next_process_takes_up_what_the_last_one_left(tmp_path: Path) 
     assert broker.values() == [str(n).encode() for n in range(10)]
 
 
+async def test_an_orderly_end_does_not_publish_twice(tmp_path: Path) -> None:
+    """What the drainer is publishing when the end comes is through before the end."""
+    broker = Broker()
+    broker.up = False
+    async with delivery(broker, tmp_path / "spool.db") as running:
+        for n in range(9):
+            await put(running, wire(n))
+        broker.up, broker.hangs = True, True
+        await until(lambda: bool(broker.hanging))
+        asyncio.get_running_loop().call_later(0.01, broker.answer_all)
+    async with delivery(broker, tmp_path / "spool.db") as running:
+        await until(lambda: not waiting(running))
+
+    assert broker.values() == [str(n).encode() for n in range(9)]
+
+
 async def test_a_full_disk_refuses_and_loses_nothing(tmp_path: Path) -> None:
     broker = Broker()
     broker.up = False

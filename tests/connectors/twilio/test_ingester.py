@@ -258,6 +258,13 @@ def test_it_does_not_start_on_settings_that_cannot_work(build: Callable[[], Inge
         create_app(build(), MemoryPublisher(), Codec(), ManualClock(NOW))
 
 
+def test_settings_do_not_show_their_secrets() -> None:
+    shown = repr(settings(shared_keys={"key1": "shared secret"}))
+
+    assert TOKEN not in shown
+    assert "shared secret" not in shown
+
+
 def test_the_ingester_does_not_load_the_sdk() -> None:
     """It needs nothing of it, and the SDK takes 30 MB and a quarter of a second."""
     program = "import sys, connectors.twilio.ingester; print('twilio.rest' in sys.modules)"
