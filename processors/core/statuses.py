@@ -31,11 +31,14 @@ FINAL = FAILURES | SUCCESSES
 
 
 def add(evidence: list[StatusEvidence], new: StatusEvidence) -> list[StatusEvidence]:
-    """The evidence with one more report: each status of an attempt is kept once, the earliest report of it."""
-    same = [old for old in evidence if (old.attempt, old.status) == (new.attempt, new.status)]
-    if any(_order(old) <= _order(new) for old in same):
+    """The evidence with one more report: each status of an attempt is kept once, as it was heard first.
+
+    A report from before that (a late callback after the list was read) changes nothing: its event may have been
+    published, and an event's id never gets a second content.
+    """
+    if any((old.attempt, old.status) == (new.attempt, new.status) for old in evidence):
         return evidence
-    return sorted([*(old for old in evidence if old not in same), new], key=_order)
+    return sorted([*evidence, new], key=_order)
 
 
 def merged(evidence: Iterable[StatusEvidence]) -> StatusEvidence | None:
