@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
-from schemas.records import Action, ConsentState, Dispatch, Lane, Outcome, SendRequest
+from schemas.records import Action, ConsentState, Dispatch, HistoryEntry, Lane, Outcome, SendRequest
 
 
 class Phase(StrEnum):
@@ -78,6 +78,7 @@ class MessageState:
     deadline: datetime
     attempts: list[AttemptState] = field(default_factory=list)
     evidence: list[StatusEvidence] = field(default_factory=list)
+    listed: list[HistoryEntry] = field(default_factory=list)
     status: str | None = None
     error_code: int | None = None
     wake_at: datetime | None = None

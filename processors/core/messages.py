@@ -123,6 +123,36 @@ def priced(message: MessageState, number: int, entry: HistoryEntry, now: datetim
     return _with_attempt(message, attempt, now)
 
 
+def shown(message: MessageState, number: int, entry: HistoryEntry, policy: Policy, now: datetime) -> MessageState:
+    """After Twilio's list showed an attempt: its status, and its price if it has one."""
+    report = StatusEvidence(attempt=number, status=entry.status, error_code=entry.error_code, at=entry.read_at)
+    return priced(reported(message, report, entry.message_sid, policy, now), number, entry, now)
+
+
+def in_doubt(message: MessageState) -> bool:
+    """Whether an attempt's outcome is open: then a SID that nobody knows may be this message's."""
+    return any(_in_doubt(attempt) for attempt in message.attempts)
+
+
+def kept(message: MessageState, entry: HistoryEntry) -> MessageState:
+    """Keep what the list showed of a message that may be this one."""
+    others = [old for old in message.listed if old.message_sid != entry.message_sid]
+    return replace(message, listed=[*others, entry])
+
+
+def claimed(message: MessageState, policy: Policy, now: datetime) -> MessageState:
+    """Let what was kept count for the attempt whose SID it names; forget the rest when there is no doubt any more."""
+    if not message.listed:
+        return message
+    numbers = {attempt.sid: attempt.attempt for attempt in message.attempts if attempt.sid is not None}
+    mine = [entry for entry in message.listed if entry.message_sid in numbers]
+    rest = [entry for entry in message.listed if entry.message_sid not in numbers]
+    message = replace(message, listed=rest if in_doubt(message) else [])
+    for entry in mine:
+        message = shown(message, numbers[entry.message_sid], entry, policy, now)
+    return message
+
+
 def woken(message: MessageState, consent: ConsentRecord, policy: Policy, now: datetime) -> MessageState:
     """After the time it waited for."""
     if message.phase is Phase.WAITING and (message.wake_at is None or message.wake_at <= now):

@@ -84,7 +84,8 @@ def _answered(result: AttemptResult, person: Person, origin: Origin, policy: Pol
     if result.action is Action.LOOK_UP and result.sid in _sids(person, except_for=known):
         # Two attempts with one text: the list showed one message, and another attempt of this person has it.
         result = replace(result, outcome=result.outcome.ABSENT, sid=None)
-    decision = _told(person, known, messages.answered(known, result, policy, now), origin)
+    new = messages.claimed(messages.answered(known, result, policy, now), policy, now)
+    decision = _told(person, known, new, origin)
     return _opted_out_at_twilio(decision, person, known, result.answered_at)
 
 
@@ -98,7 +99,7 @@ def _called_back(callback: TwilioCallback, person: Person, origin: Origin, polic
     report = StatusEvidence(
         attempt=named[1], status=callback.status, error_code=callback.error_code, at=callback.received_at
     )
-    new = messages.reported(known, report, callback.message_sid, policy, now)
+    new = messages.claimed(messages.reported(known, report, callback.message_sid, policy, now), policy, now)
     return _opted_out_at_twilio(_told(person, known, new, origin), person, known, callback.received_at)
 
 
@@ -106,13 +107,17 @@ def _listed(entry: HistoryEntry, person: Person, origin: Origin, policy: Policy,
     """Twilio's list shows all of the account's messages: one that is none of ours says nothing."""
     found = next(((m, a) for m in person.messages.values() for a in m.attempts if a.sid == entry.message_sid), None)
     if found is None:
-        return Decision()
+        return _set_aside(entry, person)
     known, attempt = found
     if _read_again(known, origin):
         return _retold(person, known)
-    report = StatusEvidence(attempt=attempt.attempt, status=entry.status, error_code=entry.error_code, at=entry.read_at)
-    new = messages.reported(known, report, entry.message_sid, policy, now)
-    return _told(person, known, messages.priced(new, attempt.attempt, entry, now), origin)
+    return _told(person, known, messages.shown(known, attempt.attempt, entry, policy, now), origin)
+
+
+def _set_aside(entry: HistoryEntry, person: Person) -> Decision:
+    """The list is quicker than an answer or a callback: it says this once, so whoever may be meant keeps it."""
+    doubtful = (known for known in person.messages.values() if messages.in_doubt(known))
+    return Decision(messages=tuple(messages.kept(known, entry) for known in doubtful))
 
 
 def _texted(inbound: InboundMessage, person: Person, policy: Policy, now: datetime) -> Decision:

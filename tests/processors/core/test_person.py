@@ -8,7 +8,19 @@ from typing import Any
 import pytest
 
 from processors.core.decision import BadRecord
-from schemas.records import Action, ConsentState, Dispatch, Failed, Outcome, Price, Revocation, Sent, StatusChanged
+from schemas.records import (
+    Action,
+    AttemptResult,
+    ConsentState,
+    Dispatch,
+    Failed,
+    Outcome,
+    Price,
+    Revocation,
+    Sent,
+    StatusChanged,
+    TwilioCallback,
+)
 from schemas.state import Phase
 from tests.builders import (
     NOW,
@@ -255,6 +267,31 @@ def test_the_list_brings_the_price_once() -> None:
     price = only(stage.feed(entry), Price)
     assert (price.price, price.currency, price.segments) == (Decimal("0.0079"), "USD", 1)
     assert stage.feed(entry) == []
+
+
+@pytest.mark.parametrize("evidence", [result(), callback("sent")], ids=["answer", "callback"])
+def test_a_price_that_is_listed_before_the_sid_is_known_is_not_lost(evidence: AttemptResult | TwilioCallback) -> None:
+    """The list shows it once, and may overtake the answer and every callback."""
+    stage = stage_with()
+    foreign = history_entry(message_sid="SM" + "9" * 32, price=Decimal("0.5"), currency="USD")
+    assert stage.feed(history_entry(price=Decimal("0.0079"), currency="USD")) == []
+    assert stage.feed(foreign) == []
+
+    said = stage.feed(evidence)
+    assert only(said, Price).price == Decimal("0.0079")
+    assert [event.status for event in stage.said(StatusChanged) if event.final] == ["delivered"]
+    assert stage.messages["m1"].listed == []
+    assert stage.feed(foreign) == []
+    assert stage.messages["m1"].listed == []
+
+
+def test_what_is_listed_waits_for_as_long_as_an_answer_is_unknown() -> None:
+    stage = stage_with()
+    stage.feed(history_entry(price=Decimal("0.0079"), currency="USD"))
+    stage.feed(result(outcome=Outcome.UNKNOWN))
+    assert [entry.message_sid for entry in stage.messages["m1"].listed] == [history_entry().message_sid]
+
+    assert only(stage.feed(callback("delivered")), Price).price == Decimal("0.0079")
 
 
 def test_the_list_shows_messages_of_others_and_they_say_nothing() -> None:
