@@ -43,7 +43,7 @@ wheel: $(INSTALLED)  ## build the wheel, then test what is in it, away from the 
 	$(PIP) wheel -q --no-deps --no-build-isolation --wheel-dir dist .
 	$(PIP) install -q --no-deps --target build/installed dist/*.whl
 	mkdir -p build/elsewhere
-	cp -r tests pyproject.toml Makefile Dockerfile docker-compose.yml requirements*.lock README.md LICENSE build/elsewhere
+	cp -r tests docs pyproject.toml Makefile Dockerfile docker-compose.yml requirements*.lock README.md LICENSE build/elsewhere
 	cd build/elsewhere && PYTHONPATH=../installed ../../$(BIN)/python -m pytest -q -p no:cacheprovider \
 		-m "not slow and not kafka and not clickhouse"
 

@@ -99,7 +99,7 @@ class _Shown:
         columns = (TextColumn("{task.description:>10}"), BarColumn(), TextColumn("{task.completed}"))
         self._progress = Progress(*columns, TimeElapsedColumn(), console=console, disable=not console.is_terminal)
         self._bars = {
-            name: self._progress.add_task(name, total=count) for name in ("requested", "sent", "delivered", "finished")
+            name: self._progress.add_task(name, total=count) for name in ("requested", "sent", "delivered", "finished", "priced")
         }
 
     def __enter__(self) -> _Shown:
@@ -117,6 +117,7 @@ class _Shown:
             "sent": len(tally.sent),
             "delivered": len(tally.delivered),
             "finished": len(tally.requested) - len(tally.unfinished()),
+            "priced": len(tally.prices),
         }
         for name, figure in figures.items():
             self._progress.update(self._bars[name], completed=figure)

@@ -100,16 +100,22 @@ class DemoRun:
 
     async def _stop(self, twin: Twin, count: int) -> list[tuple[str, str]]:
         """Some of those who were texted say STOP; returns them and our numbers when that is on record."""
-        texted: dict[str, str] = {}
-        while not texted:
-            texted = {row["to"]: row["from"] for row in await twin.ledger() if row["kind"] == "api" and row["from"]}
-            await asyncio.sleep(_LOOK_S)
+        texted = await self._texted(twin)
         step = max(1, len(texted) // count)
         stopping = list(texted.items())[::step][:count]
         for (person, to), word in zip(stopping, cycle(WORDS), strict=False):
             await twin.say(person, to, word)
         await self._on_record([person for person, _ in stopping], revoked=True)
         return stopping
+
+    async def _texted(self, twin: Twin) -> dict[str, str]:
+        """Who was texted so far, and from which of our numbers."""
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                rows = [row for row in await twin.ledger() if row["kind"] == "api" and row["from"]]
+                if rows:
+                    return {row["to"]: row["from"] for row in rows}
+                await asyncio.sleep(_LOOK_S)
 
     async def _start_again(self, twin: Twin, person: tuple[str, str]) -> None:
         await twin.say(*person, "START")
