@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 
-from processors.core import answers, events, intake, messages, rules
+from processors.core import answers, events, intake, messages, rivals, rules
 from processors.core import consent as consents
 from processors.core.decision import BadRecord, Decision, Origin, Outgoing, Person, PersonInput, Wake
 from processors.core.policy import Policy
@@ -22,6 +22,7 @@ from schemas.records import (
     ConsentState,
     HistoryEntry,
     InboundMessage,
+    Outcome,
     SendRequest,
     TwilioCallback,
 )
@@ -81,12 +82,21 @@ def _answered(result: AttemptResult, person: Person, origin: Origin, policy: Pol
     known = _known(person, result.message_id)
     if _read_again(known, origin):
         return _retold(person, known)
-    if result.action is Action.LOOK_UP and result.sid in _sids(person, except_for=known):
-        # Two attempts with one text: the list showed one message, and another attempt of this person has it.
-        result = replace(result, outcome=result.outcome.ABSENT, sid=None)
+    if result.action is Action.LOOK_UP and result.outcome is Outcome.ACCEPTED:
+        result = _weighed(result, person, known)
     new = messages.claimed(messages.answered(known, result, policy, now), policy, now)
     decision = _told(person, known, new, origin)
     return _opted_out_at_twilio(decision, person, known, result.answered_at)
+
+
+def _weighed(result: AttemptResult, person: Person, known: MessageState) -> AttemptResult:
+    """What a message found in the list proves: it may be another attempt's of this person, with the same text."""
+    others = [message for message in person.messages.values() if message is not known]
+    if result.sid in set(_sids_of(others)):
+        return replace(result, outcome=Outcome.ABSENT, sid=None)
+    if any(rivals.compete(known, result.attempt, other) for other in others):
+        return replace(result, outcome=Outcome.UNKNOWN, reason="ambiguous", sid=None)
+    return result
 
 
 def _called_back(callback: TwilioCallback, person: Person, origin: Origin, policy: Policy, now: datetime) -> Decision:

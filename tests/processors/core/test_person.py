@@ -222,6 +222,42 @@ def test_two_identical_texts_cannot_claim_one_message_of_the_list() -> None:
     assert only(stage.wake(), Dispatch).claimed_sids == [result().sid]
 
 
+def _two_in_doubt(**changes: Any) -> Stage:
+    """Of two attempts to one person no answer came, and the list shows one message; asked for m2, it is found."""
+    stage = stage_with()
+    stage.feed(request(message_id="m2", **changes))
+    stage.feed(result(outcome=Outcome.UNKNOWN, intent_until=NOW))
+    stage.feed(result(message_id="m2", attempt_id="m2/1", outcome=Outcome.UNKNOWN, intent_until=NOW))
+    stage.feed(result(message_id="m2", attempt_id="m2/1", action=Action.LOOK_UP))
+    return stage
+
+
+def test_one_message_of_the_list_does_not_say_which_of_two_identical_texts_it_is() -> None:
+    """Given to the wrong one, it would hide that this was never sent."""
+    stage = _two_in_doubt()
+    assert stage.said(Sent) == []
+    assert stage.messages["m2"].phase is Phase.UNKNOWN
+
+    assert only(stage.feed(callback("delivered")), Sent).message_id == "m1"
+    stage.feed(result(message_id="m2", attempt_id="m2/1", action=Action.LOOK_UP))
+    assert [sent.message_id for sent in stage.said(Sent)] == ["m1"]
+
+
+@pytest.mark.parametrize("changes", [{"body": "another"}, {"sender": TOLL_FREE}], ids=["text", "sender"])
+def test_another_text_or_sender_is_no_rival(changes: dict[str, str]) -> None:
+    assert [sent.message_id for sent in _two_in_doubt(**changes).said(Sent)] == ["m2"]
+
+
+def test_an_attempt_of_long_before_is_no_rival() -> None:
+    stage = stage_with()
+    stage.feed(result(outcome=Outcome.UNKNOWN, intent_until=NOW))
+    stage.now = NOW + HOUR
+    stage.feed(request(message_id="m2"))
+    stage.feed(result(message_id="m2", attempt_id="m2/1", outcome=Outcome.UNKNOWN, intent_until=stage.now))
+    stage.feed(result(message_id="m2", attempt_id="m2/1", action=Action.LOOK_UP))
+    assert [sent.message_id for sent in stage.said(Sent)] == ["m2"]
+
+
 def test_a_callback_proves_acceptance_before_the_answer_arrives() -> None:
     stage = stage_with()
     said = stage.feed(callback("sent"))
