@@ -100,9 +100,9 @@ def _weighed(result: AttemptResult, person: Person, known: MessageState) -> Atte
 
 
 def _called_back(callback: TwilioCallback, person: Person, origin: Origin, policy: Policy, now: datetime) -> Decision:
-    named = events.split_attempt_id(callback.attempt_id or "")
+    named = events.split_attempt_id(callback.attempt_id or "") or _of_sid(person, callback.message_sid)
     if named is None:
-        raise BadRecord("no_attempt_id", f"callback for {callback.message_sid} names no attempt: not a message of ours")
+        return Decision()  # an event of the whole account: a message of others, or one the list will settle
     known = _known(person, named[0])
     if _read_again(known, origin):
         return _retold(person, known)
@@ -115,13 +115,13 @@ def _called_back(callback: TwilioCallback, person: Person, origin: Origin, polic
 
 def _listed(entry: HistoryEntry, person: Person, origin: Origin, policy: Policy, now: datetime) -> Decision:
     """Twilio's list shows all of the account's messages: one that is none of ours says nothing."""
-    found = next(((m, a) for m in person.messages.values() for a in m.attempts if a.sid == entry.message_sid), None)
+    found = _of_sid(person, entry.message_sid)
     if found is None:
         return _set_aside(entry, person)
-    known, attempt = found
+    known = person.messages[found[0]]
     if _read_again(known, origin):
         return _retold(person, known)
-    return _told(person, known, messages.shown(known, attempt.attempt, entry, policy, now), origin)
+    return _told(person, known, messages.shown(known, found[1], entry, policy, now), origin)
 
 
 def _set_aside(entry: HistoryEntry, person: Person) -> Decision:
@@ -205,7 +205,13 @@ def _known(person: Person, message_id: str) -> MessageState:
 
 def _message_named(callback: TwilioCallback) -> str | None:
     named = events.split_attempt_id(callback.attempt_id or "")
-    return named[0] if named else ""
+    return named[0] if named else None
+
+
+def _of_sid(person: Person, sid: str) -> tuple[str, int] | None:
+    """The message and the attempt's number that Twilio knows by this SID, if it is one of ours."""
+    attempts = ((message.message_id, attempt) for message in person.messages.values() for attempt in message.attempts)
+    return next(((message_id, attempt.attempt) for message_id, attempt in attempts if attempt.sid == sid), None)
 
 
 def _sids(person: Person, *, except_for: MessageState) -> frozenset[str]:

@@ -292,8 +292,13 @@ def test_an_undelivered_message_fails_with_the_carriers_reason() -> None:
 def test_a_callback_of_a_message_nobody_knows_is_a_dead_letter() -> None:
     with pytest.raises(BadRecord, match="unknown_message"):
         Stage().feed(callback())
-    with pytest.raises(BadRecord, match="no_attempt_id"):
-        Stage().feed(callback(attempt_id=None))
+
+
+def test_an_event_without_attempt_id_is_matched_by_its_sid() -> None:
+    stage = stage_with()
+    stage.feed(result())
+    assert only(stage.feed(callback("delivered", attempt_id=None)), StatusChanged).final
+    assert stage.feed(callback("delivered", attempt_id=None, message_sid="SM" + "7" * 32)) == []
 
 
 def test_the_list_brings_the_price_once() -> None:
