@@ -64,10 +64,17 @@ def _kinds(text: str) -> frozenset[str]:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """How one try ended. `kind`: ok, ct (no connection), rt (no answer), 4xx, 5xx; `body` of an ok one."""
+    """How one try ended; `body` of an ok one.
+
+    `kind`: ok, ct (no connection), rt (no answer), 4xx, 5xx, twiml (an answer that cannot be read).
+    """
 
     kind: str
     body: str = ""
+
+
+# Codes told to a fallback URL: https://www.twilio.com/docs/api/errors/11200, 11205 and 12100
+WEBHOOK_ERRORS = {"4xx": 11200, "5xx": 11200, "ct": 11205, "rt": 11205, "twiml": 12100}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,6 @@
 """The simulator's own API under /sim: people's texts, faults on demand, the ledger."""
 
-from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import orjson
@@ -11,12 +10,12 @@ from connectors.simulator.api import Api
 from connectors.simulator.clock import Clock
 from connectors.simulator.engine import Engine
 from connectors.simulator.faults import Fault, Faults
+from connectors.simulator.invoice import invoice
 from connectors.simulator.ledger import rows, summary
 from connectors.simulator.refusals import Refusal
 from connectors.simulator.settings import CallbackFaults
+from connectors.simulator.wire import Handler, answer, read
 from connectors.simulator.world import World
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Control:
@@ -34,6 +33,7 @@ class Control:
             web.get("/sim/health", self.health),
             web.get("/sim/ledger", self.ledger),
             web.get("/sim/summary", self.summary),
+            web.get("/sim/invoice", self.invoice),
             web.post("/sim/inbound", self.inbound),
             web.post("/sim/outcomes", self.outcomes),
             web.get("/sim/faults", self.faults),
@@ -46,7 +46,7 @@ class Control:
     async def health(self, _request: web.Request) -> web.Response:
         """200 while webhooks are being posted; 500 with the reason once a bug has stopped that."""
         failure = self._engine.courier.failure
-        return _json({"ok": failure is None, "failure": repr(failure) if failure else None}, 500 if failure else 200)
+        return answer({"ok": failure is None, "failure": repr(failure) if failure else None}, 500 if failure else 200)
 
     async def ledger(self, request: web.Request) -> web.Response:
         """JSON lines in order of acceptance; `after`, `limit`, `to` choose."""
@@ -63,45 +63,53 @@ class Control:
     async def summary(self, _request: web.Request) -> web.Response:
         """Counts and sums of the ledger, and what the API answered: by code, or by status where all was well."""
         met = {"api_answers": dict(self._api.answered), "faults_met": dict(self._faults.met)}
-        return _json(summary(self._world) | met)
+        return answer(summary(self._world) | met)
+
+    async def invoice(self, request: web.Request) -> web.Response:
+        """What the messages cost in the end; `account`, `since` and `until` (GMT days) choose."""
+        days = {name: date.fromisoformat(request.query[name]) for name in ("since", "until") if name in request.query}
+        return answer(invoice(self._world, account=request.query.get("account"), **days))
 
     async def inbound(self, request: web.Request) -> web.Response:
         """`{"from", "to", "body"}`: a person texts one of the numbers."""
-        said = await _read(request)
+        said = await read(request)
         message = self._world.receive(said["from"], said["to"], said["body"], self._clock.now())
         self._engine.stir()
-        return _json({"sid": message.sid}, 201)
+        return answer({"sid": message.sid}, 201)
 
     async def outcomes(self, request: web.Request) -> web.Response:
         """`{"to", "status", "code", "times"}`: how the next messages to a person end."""
-        wish = await _read(request)
+        wish = await read(request)
         self._world.life.script(wish["to"], wish["status"], wish.get("code"), int(wish.get("times", 1)))
-        return _json({"ok": True}, 201)
+        return answer({"ok": True}, 201)
 
     async def faults(self, _request: web.Request) -> web.Response:
-        return _json({"armed": [_shown(fault) for fault in self._faults.armed], "met": dict(self._faults.met)})
+        return answer({"armed": [_shown(fault) for fault in self._faults.armed], "met": dict(self._faults.met)})
 
     async def arm(self, request: web.Request) -> web.Response:
-        """`{"fault", "operation", "times", "probability", "seconds", "accepted"}`; without times: until cleared."""
-        self._faults.arm(_fault(await _read(request)))
-        return _json({"ok": True}, 201)
+        """`{"fault", "operation", "times", "probability", "seconds", "accepted", "for_seconds"}`.
+
+        `for_seconds`: how long it is in force. Without that and times: until cleared.
+        """
+        self._faults.arm(_fault(await read(request), self._clock.now()))
+        return answer({"ok": True}, 201)
 
     async def clear(self, _request: web.Request) -> web.Response:
         self._faults.clear()
-        return _json({"ok": True})
+        return answer({"ok": True})
 
     async def callback_faults(self, request: web.Request) -> web.Response:
         """`{"late", "lost", "duplicated", "reordered", "late_by_seconds"}`: probabilities from now on."""
-        wish = await _read(request)
+        wish = await read(request)
         late_by = timedelta(seconds=wish.pop("late_by_seconds", 2))
         self._world.mail.faults = CallbackFaults(late_by=late_by, **wish)
-        return _json({"ok": True}, 201)
+        return answer({"ok": True}, 201)
 
     async def reset(self, _request: web.Request) -> web.Response:
-        """Forget messages, blocked pairs and faults."""
+        """Forget messages, blocked pairs, faults and changed conditions; the clock stays."""
         self._world.reset()
         self._faults.clear()
-        return _json({"ok": True})
+        return answer({"ok": True})
 
 
 @web.middleware
@@ -112,26 +120,20 @@ async def explain(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         return await handler(request)
     except (KeyError, LookupError, TypeError, ValueError) as error:
-        return _json({"error": f"{type(error).__name__}: {error}"}, 400)
+        return answer({"error": f"{type(error).__name__}: {error}"}, 400)
 
 
 async def _twilios(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         return await handler(request)
     except web.HTTPNotFound:
-        return _json(Refusal(20404).body(), 404)
+        return answer(Refusal(20404).body(), 404)
     except web.HTTPMethodNotAllowed:
-        return _json(Refusal(20004).body(), 405)
+        return answer(Refusal(20004).body(), 405)
 
 
-async def _read(request: web.Request) -> dict[str, Any]:
-    read = orjson.loads(await request.read())
-    if not isinstance(read, dict):
-        raise TypeError("a JSON object is needed")
-    return read
-
-
-def _fault(wish: dict[str, Any]) -> Fault:
+def _fault(wish: dict[str, Any], now: datetime) -> Fault:
+    lasting = wish.get("for_seconds")
     return Fault(
         name=wish["fault"],
         operation=wish.get("operation", "create"),
@@ -139,6 +141,7 @@ def _fault(wish: dict[str, Any]) -> Fault:
         probability=float(wish.get("probability", 1)),
         after=timedelta(seconds=wish.get("seconds", 30)),
         accepted=bool(wish.get("accepted", True)),
+        until=None if lasting is None else now + timedelta(seconds=lasting),
     )
 
 
@@ -150,8 +153,5 @@ def _shown(fault: Fault) -> dict[str, Any]:
         "probability": fault.probability,
         "seconds": fault.after.total_seconds(),
         "accepted": fault.accepted,
+        "until": fault.until.isoformat() if fault.until else None,
     }
-
-
-def _json(content: dict[str, Any], status: int = 200) -> web.Response:
-    return web.Response(body=orjson.dumps(content), status=status, content_type="application/json")

@@ -1,13 +1,15 @@
 """Runs a world on a clock: does what is due, hands webhooks to the courier, and carries their answers back."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from types import TracebackType
 
 from connectors.simulator.callbacks import Delivery, Reply
-from connectors.simulator.clock import Clock
+from connectors.simulator.clock import Clock, ManualClock
 from connectors.simulator.courier import Courier
-from connectors.simulator.twiml import texts
+from connectors.simulator.mail import INBOUND
+from connectors.simulator.twiml import readable, texts
 from connectors.simulator.world import World
 
 _GRAIN = timedelta(milliseconds=1)
@@ -41,6 +43,38 @@ class Engine:
             self.courier.submit(delivery)
         self._arm(self._world.next_due())
 
+    # --- on a manual clock ----------------------------------------------------------------------------------------
+
+    async def advance(self, by: timedelta) -> None:
+        """Let this much time pass on a manual clock."""
+        until = self._clock.now() + by
+        await self._run(lambda due: due <= until)
+        self._manual().set(until)
+
+    async def settle(self) -> None:
+        """Let time pass on a manual clock until nothing is due any more."""
+        await self._run(lambda _due: True)
+
+    async def _run(self, wanted: Callable[[datetime], bool]) -> None:
+        clock = self._manual()
+        await self._stirred()
+        while (due := self._world.next_due()) is not None and wanted(due):
+            clock.set(due)
+            await self._stirred()
+
+    async def _stirred(self) -> None:
+        self.stir()
+        await self.courier.idle()
+        if self.courier.failure is not None:
+            raise self.courier.failure
+
+    def _manual(self) -> ManualClock:
+        if not isinstance(self._clock, ManualClock):
+            raise TypeError("only a ManualClock can be moved")
+        return self._clock
+
+    # --- on any clock ---------------------------------------------------------------------------------------------
+
     def _arm(self, due: datetime | None) -> None:
         if due is None or (self._rings is not None and self._rings <= due):
             return
@@ -54,6 +88,9 @@ class Engine:
         self.stir()
 
     def _posted(self, delivery: Delivery, reply: Reply) -> None:
-        said = texts(reply.body) if delivery.topic == "received" and reply.kind == "ok" else []
+        said: list[str] = []
+        if delivery.topic in INBOUND and reply.kind == "ok":
+            said = texts(reply.body)
+            reply = reply if readable(reply.body) else Reply("twiml")
         self._world.posted(delivery, reply, said, self._clock.now())
         self.stir()

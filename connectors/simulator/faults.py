@@ -2,7 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Literal, get_args
 
 from connectors.simulator.chance import draw
@@ -15,8 +15,10 @@ FaultName = Literal[
     "500_without_effect",
     "hang",
     "reset_before",
+    "reset_after",
     "slow",
     "garbage_201",
+    "cut_201",
     "429",
 ]
 Operation = Literal["create", "list", "fetch", "update"]
@@ -26,10 +28,11 @@ OPERATIONS: tuple[str, ...] = get_args(Operation)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """One way to misbehave: for the next `times` requests (None: until cleared), each with `probability`.
+    """One way to misbehave: for the next `times` requests (None: until cleared) or `until` an instant, each with
+    `probability`.
 
-    `after` answers a request without an answer (hang) or late (slow). `accepted`: whether a request that hangs takes
-    effect. For accept_then_*, garbage_201 and slow the request takes effect if it is valid.
+    `after` answers a request without an answer (hang) or late (slow). `accepted`: whether a request that hangs, or is
+    reset after its body was read, takes effect. For accept_then_*, *_201 and slow it takes effect if it is valid.
     """
 
     name: str
@@ -38,6 +41,7 @@ class Fault:
     probability: float = 1.0
     after: timedelta = timedelta(seconds=30)
     accepted: bool = True
+    until: datetime | None = None
 
     def __post_init__(self) -> None:
         if self.name not in NAMES or self.operation not in OPERATIONS:
@@ -59,10 +63,12 @@ class Faults:
     def clear(self) -> None:
         self.armed.clear()
 
-    def take(self, operation: str) -> Fault | None:
-        """The fault that this request meets, or None."""
+    def take(self, operation: str, now: datetime | None = None) -> Fault | None:
+        """The fault that this request meets, or None. Those whose time is over at `now` are taken off."""
         if not self.armed:
             return None
+        if now is not None:
+            self.armed = [fault for fault in self.armed if fault.until is None or now < fault.until]
         self._requests += 1
         for place, fault in enumerate(self.armed):
             if fault.operation == operation and self._strikes(fault):

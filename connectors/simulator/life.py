@@ -1,6 +1,7 @@
 """One message's way from its first status to its price: sender chosen, queued, departed, receipt, bill."""
 
 from collections import defaultdict
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -9,9 +10,10 @@ from connectors.simulator.carriers import Outcome, outcome
 from connectors.simulator.chance import draw, hex32
 from connectors.simulator.mail import Mail
 from connectors.simulator.messages import Message
+from connectors.simulator.networks import toll_free
 from connectors.simulator.optouts import scope
 from connectors.simulator.prices import price
-from connectors.simulator.queues import SenderQueues
+from connectors.simulator.routes import Routes
 from connectors.simulator.segments import count_segments
 from connectors.simulator.settings import Account, SimulatorSettings, Span
 from connectors.simulator.store import Store
@@ -26,19 +28,15 @@ class Life:
         self._agenda = agenda
         self._mail = mail
         self._scripted: dict[str, list[tuple[str, int | None]]] = defaultdict(list)
-        self._queues = SenderQueues(settings.rates, settings.default_rate)
+        self.routes = Routes(settings, store)
 
     def script(self, person: str, status: str, code: int | None, times: int) -> None:
         """The next `times` messages to this person end like this, whatever the mix says."""
         self._scripted[person].extend([(status, code)] * times)
 
-    def full(self, sender: str, now: datetime) -> bool:
-        """Whether the sender's queue takes no more."""
-        return self._queues.full(sender, now)
-
     def blocked(self, account: Account, number: str, person: str) -> bool:
-        """Whether the person said STOP to this number or its service."""
-        return (scope(account, number), person) in self._store.blocked
+        """Whether Twilio knows that the person said STOP to this number or its service; of toll-free it does not."""
+        return not toll_free(number) and (scope(account, number), person) in self._store.blocked
 
     def born(self, account: Account, kind: str, status: str, now: datetime, **given: Any) -> Message:
         """A new message in its first status."""
@@ -88,15 +86,14 @@ class Life:
         chosen = message.sender or service.numbers[int(draw("sticky", message.to) * len(service.numbers))]
         if self.blocked(account, chosen, message.to):
             self.move(message, "failed", now, 21610, sender=chosen)
-        elif self._queues.full(chosen, now):
+        elif self.routes.full(account, chosen, message.to, now):
             self.move(message, "failed", now, 30001, sender=chosen)
         else:
             self.move(message, "queued", now, sender=chosen)
             self._queue(message, now)
 
     def _queue(self, message: Message, now: datetime) -> None:
-        assert message.sender is not None
-        leaves = self._queues.join(message.sender, message.segments, now)
+        leaves = self.routes.join(self._account(message), message, now)
         expires = max(now, (message.send_at or message.created) + timedelta(seconds=message.validity_s))
         if leaves > expires:
             self._agenda.at(expires, self._expire, message)
@@ -111,6 +108,10 @@ class Life:
         if fate.status == "failed":
             self.move(message, "failed", now, fate.code)
             return
+        code = self.routes.refusal(self._account(message), message, now)
+        if code is not None:
+            self._store.say({"fact": "refused", "sid": message.sid, "code": code})
+            fate = replace(fate, status="undelivered", code=code)
         self.move(message, "sent", now)
         self._await_receipt(message, fate, now)
 
@@ -126,6 +127,8 @@ class Life:
     def _outcome(self, message: Message) -> Outcome:
         fate = outcome(self._settings, message.to, message.text, message.nth)
         scripted = self._scripted.get(message.to)
+        if message.refused is not None:
+            return replace(fate, status="undelivered", code=message.refused)
         if message.kind != "api":
             return Outcome("delivered", None, fate.depart_after, fate.receipt_after)
         if not scripted:
@@ -151,6 +154,7 @@ class Life:
     def _bill(self, message: Message, now: datetime) -> None:
         person = (message.sender if message.kind == "inbound" else message.to) or ""
         fee = self._settings.failed_fee_in_price
-        amount = price(message.status, message.code, person, message.segments, failed_fee=fee)
+        carrier = self.routes.carrier(person)
+        amount = price(message.status, message.code, person, message.segments, failed_fee=fee, carrier=carrier)
         if amount is not None and message.sid in self._store.messages:
             self._store.say({"fact": "price", "sid": message.sid, "price": str(amount), "at": now})

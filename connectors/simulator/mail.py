@@ -4,7 +4,15 @@ from collections import Counter
 from datetime import datetime, timedelta
 
 from connectors.simulator.agenda import Agenda
-from connectors.simulator.callbacks import Delivery, Reply, delivery, inbound_fields, retry, status_fields
+from connectors.simulator.callbacks import (
+    WEBHOOK_ERRORS,
+    Delivery,
+    Reply,
+    delivery,
+    inbound_fields,
+    retry,
+    status_fields,
+)
 from connectors.simulator.faults import disturb
 from connectors.simulator.messages import Message
 from connectors.simulator.settings import Account, SimulatorSettings
@@ -13,6 +21,8 @@ from connectors.simulator.store import Store
 # No callback is sent for the status a message begins with:
 # https://www.twilio.com/docs/messaging/guides/outbound-message-status-in-status-callbacks
 TOLD = frozenset({"queued", "canceled", "sent", "failed", "delivered", "undelivered"})
+# What is told of an incoming message, first to its URL and then to the fallback.
+INBOUND = ("received", "fallback")
 RETRY_PAUSE = timedelta(seconds=1)  # Twilio publishes no spacing; five of these fit in its 15 seconds
 
 
@@ -50,8 +60,24 @@ class Mail:
         following = retry(tried, reply, now, RETRY_PAUSE)
         if following is not None:
             self._agenda.at(now + RETRY_PAUSE, self._post, following)
-        else:
-            self._note(tried, "delivered" if reply.kind == "ok" else "given_up")
+            return
+        self._note(tried, "delivered" if reply.kind == "ok" else "given_up")
+        if tried.topic == "received" and reply.kind != "ok":
+            self._tell_fallback(tried.sid, WEBHOOK_ERRORS[reply.kind], now)
+
+    def _tell_fallback(self, sid: str, code: int, now: datetime) -> None:
+        """Post an incoming message to the fallback URL, with the reason.
+
+        Source: https://www.twilio.com/docs/usage/security/availability-reliability
+        """
+        message = self._store.messages.get(sid)
+        if message is None:
+            return
+        account = self._account(message)
+        url, failed = fallback_url(message, account), inbound_url(message, account)
+        if url is not None and failed is not None:
+            fields = inbound_fields(message) | {"ErrorCode": str(code), "ErrorUrl": failed.partition("#")[0]}
+            self._agenda.at(now, self._post, delivery(message, "fallback", url, fields, account, now))
 
     def resume(self, message: Message, now: datetime) -> None:
         """After a restart: post again what nobody noted as posted."""
@@ -60,6 +86,8 @@ class Mail:
                 self.tell_status(message, status, message.code if status == message.status else None, now)
         if message.kind == "inbound" and "received" not in message.posted:
             self.tell_inbound(message, now)
+        elif message.posted.get("received") == "given_up" and "fallback" not in message.posted:
+            self._tell_fallback(message.sid, WEBHOOK_ERRORS["5xx"], now)
 
     def _send(self, new: Delivery, now: datetime, *, last: bool) -> None:
         fate = disturb(self.faults, self._settings.seed, new.sid, new.topic)
@@ -109,3 +137,9 @@ def inbound_url(message: Message, account: Account) -> str | None:
     """Where incoming messages of this number go."""
     service = account.service(message.service)
     return (service.inbound_url if service else None) or account.inbound_url
+
+
+def fallback_url(message: Message, account: Account) -> str | None:
+    """Where incoming messages go when that fails."""
+    service = account.service(message.service)
+    return (service.fallback_url if service else None) or account.fallback_url

@@ -18,7 +18,8 @@ class Message:
 
     `kind`: api (created by a client), reply (TwiML), confirmation (Twilio's own answer to a keyword), inbound.
     `body` is what the API shows (redaction empties it), `text` what was said. `posted` tells, per status, how its
-    callback ended; `nth` numbers messages of equal text to one person from 1.
+    callback ended; `nth` numbers messages of equal text to one person from 1; `refused` is the code with which the
+    network answers one that was handed over.
     """
 
     sid: str
@@ -41,6 +42,7 @@ class Message:
     updated: datetime = field(init=False)
     sent_at: datetime | None = field(init=False)
     code: int | None = None
+    refused: int | None = None
     price: Decimal | None = None
     deleted: bool = False
     history: list[tuple[str, datetime]] = field(default_factory=list)
@@ -102,13 +104,17 @@ def resource(message: Message) -> dict[str, Any]:
 
 # https://www.twilio.com/docs/api/errors, in our words.
 _ERRORS = {
+    14107: "SMS send rate limit exceeded",
     21610: "Attempt to send to unsubscribed recipient",
     30001: "Queue overflow",
     30003: "Unreachable destination handset",
+    30004: "Message blocked",
     30005: "Unknown destination handset",
     30006: "Landline or unreachable carrier",
     30007: "Message filtered",
     30008: "Unknown error",
+    30022: "US A2P 10DLC - rate limits exceeded",
+    30023: "US A2P 10DLC - daily message cap reached",
     30036: "Validity period expired",
 }
 

@@ -4,14 +4,15 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from types import TracebackType
 from typing import Any
 
 from aiohttp import web
 
 from connectors.simulator.api import Api
-from connectors.simulator.clock import Clock, ManualClock, SystemClock
+from connectors.simulator.clock import Clock, SystemClock
+from connectors.simulator.conditions import Conditions
 from connectors.simulator.control import Control, explain
 from connectors.simulator.engine import Engine
 from connectors.simulator.faults import Faults
@@ -21,11 +22,12 @@ from connectors.simulator.world import World
 
 
 def create_app(world: World, *, clock: Clock, faults: Faults, engine: Engine) -> web.Application:
-    """Both APIs over one world; the engine runs as long as the application does."""
+    """Twilio's API and ours over one world; the engine runs as long as the application does."""
     api = Api(world, faults, clock, engine)
     control = Control(world, faults, clock, engine, api)
     app = web.Application(middlewares=[explain])
-    app.add_routes([*api.routes(), *control.routes()])
+    conditions = Conditions(world, clock, engine)
+    app.add_routes([*api.routes(), *control.routes(), *conditions.routes()])
 
     async def running(_app: web.Application) -> AsyncIterator[None]:
         async with engine:
@@ -35,9 +37,11 @@ def create_app(world: World, *, clock: Clock, faults: Faults, engine: Engine) ->
     return app
 
 
-async def serve(settings: SimulatorSettings, ready: Callable[[str], None] = lambda _url: None) -> None:
+async def serve(
+    settings: SimulatorSettings, ready: Callable[[str], None] = lambda _url: None, clock: Clock | None = None
+) -> None:
     """Run a simulator until cancelled; `ready` is told its base URL once it listens."""
-    async with Simulator(settings) as simulator:
+    async with Simulator(settings, clock=clock) as simulator:
         ready(simulator.base_url)
         await asyncio.Event().wait()
 
@@ -91,27 +95,8 @@ class Simulator:
 
     async def advance(self, by: timedelta) -> None:
         """Let this much time pass on a manual clock."""
-        until = self.clock.now() + by
-        await self._run(lambda due: due <= until)
-        self._manual().set(until)
+        await self.engine.advance(by)
 
     async def settle(self) -> None:
         """Let time pass on a manual clock until nothing is due any more."""
-        await self._run(lambda _due: True)
-
-    async def _run(self, wanted: Callable[[datetime], bool]) -> None:
-        await self._stir()
-        while (due := self.world.next_due()) is not None and wanted(due):
-            self._manual().set(due)
-            await self._stir()
-
-    async def _stir(self) -> None:
-        self.engine.stir()
-        await self.engine.courier.idle()
-        if self.engine.courier.failure is not None:
-            raise self.engine.courier.failure
-
-    def _manual(self) -> ManualClock:
-        if not isinstance(self.clock, ManualClock):
-            raise TypeError("only a ManualClock can be moved")
-        return self.clock
+        await self.engine.settle()

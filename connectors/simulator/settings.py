@@ -14,14 +14,42 @@ NUMBERS = frozenset({"+15005550006", "55555", "+18335550100", *SERVICE_NUMBERS})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Brand:
+    """A company registered for 10DLC. T-Mobile takes so many segments a day from it, over all its campaigns.
+
+    Source: https://www.twilio.com/docs/api/errors/30023; the default is a low-volume standard brand's.
+    """
+
+    sid: str = "BN" + "0" * 31 + "1"
+    tmobile_daily_cap: int = 2000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Campaign:
+    """A 10DLC campaign: what the ten-digit numbers of one service send to the US.
+
+    `rate`: segments per second that Twilio lets out, over all its numbers. `carrier_rate`: what each carrier takes
+    before it refuses with 30022; None: everything. The defaults are a low-volume standard brand's.
+    """
+
+    sid: str = "QE" + "0" * 31 + "1"
+    brand: Brand = field(default_factory=Brand)
+    rate: float = 12.0
+    carrier_rate: float | None = 4.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """A Messaging Service: a pool of senders with common settings."""
+    """A Messaging Service: a pool of senders with common settings. `rate`: segments per second over all of them."""
 
     sid: str = SERVICE_SID
     numbers: tuple[str, ...] = SERVICE_NUMBERS
     status_callback: str | None = None
     inbound_url: str | None = None
+    fallback_url: str | None = None
     advanced_opt_out: bool = False
+    rate: float | None = None
+    campaign: Campaign | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +62,7 @@ class Account:
     numbers: frozenset[str] = NUMBERS
     services: tuple[Service, ...] = (Service(),)
     inbound_url: str | None = None
+    fallback_url: str | None = None
     test_credentials: bool = False
     max_concurrency: int = 200
 
@@ -118,8 +147,9 @@ class CallbackFaults:
 class SimulatorSettings:
     """Everything a simulator is started with.
 
-    `rates`: segments per second of single senders; `default_rate` for all others. The account-wide figures of
-    Twilio are in https://support.twilio.com/hc/en-us/articles/115002943027; the default here suits a demo.
+    `rates`: segments per second of single senders; `default_rate` for all others, which suits a demo, or with
+    `published_rates` Twilio's figures (https://support.twilio.com/hc/en-us/articles/115002943027). `carriers`: whose
+    subscriber a person is (att, tmobile, verizon, other), where it should not be drawn.
     `list_delay`: how long a new message stays invisible in the list. `schedule_min`/`max`: window of `SendAt`
     (https://www.twilio.com/docs/api/errors/35115). `confirmations`: Twilio's own answers to STOP, START, HELP.
     """
@@ -130,6 +160,8 @@ class SimulatorSettings:
     accounts: tuple[Account, ...] = field(default_factory=default_accounts)
     rates: Mapping[str, float] = field(default_factory=dict)
     default_rate: float = 100.0
+    published_rates: bool = False
+    carriers: Mapping[str, str] = field(default_factory=dict)
     mix: tuple[Fate, ...] = DEFAULT_MIX
     latencies: Latencies = field(default_factory=Latencies)
     callback_faults: CallbackFaults = field(default_factory=CallbackFaults)

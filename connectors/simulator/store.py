@@ -11,12 +11,12 @@ from connectors.simulator.messages import Message
 
 Fact = Mapping[str, Any]
 
-_LATER = {"body", "updated", "sent_at", "code", "price", "deleted", "history", "posted"}
+_LATER = {"body", "updated", "sent_at", "code", "refused", "price", "deleted", "history", "posted"}
 _BIRTH = tuple(field.name for field in fields(Message) if field.name not in _LATER)
 
 
 class Store:
-    """Messages in order of creation, and the pairs that a STOP blocks.
+    """Messages in order of creation, the pairs that a STOP blocks, and the segments of each brand and day at T-Mobile.
 
     `born` counts every message there ever was, over resets too, so that no SID is used twice.
     """
@@ -32,6 +32,7 @@ class Store:
         self.by_person: dict[str, list[Message]] = defaultdict(list)
         self.same: dict[tuple[str, str], int] = defaultdict(int)
         self.blocked: set[tuple[str, str]] = set()
+        self.tally: dict[tuple[str, str], int] = defaultdict(int)
 
     def say(self, fact: Fact) -> None:
         """Make a fact true, after it was recorded."""
@@ -70,6 +71,9 @@ class Store:
         assert at is not None
         message.move(fact["status"], at, fact["code"])
 
+    def _on_refused(self, fact: Fact) -> None:
+        self.messages[fact["sid"]].refused = fact["code"]
+
     def _on_price(self, fact: Fact) -> None:
         message = self.messages[fact["sid"]]
         message.price = Decimal(fact["price"])
@@ -90,6 +94,9 @@ class Store:
 
     def _on_unblocked(self, fact: Fact) -> None:
         self.blocked.discard((fact["scope"], fact["person"]))
+
+    def _on_tallied(self, fact: Fact) -> None:
+        self.tally[fact["brand"], fact["day"]] += fact["segments"]
 
     def _on_reset(self, _fact: Fact) -> None:
         self._clear()

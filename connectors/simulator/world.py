@@ -12,10 +12,11 @@ from connectors.simulator.agenda import Agenda
 from connectors.simulator.callbacks import Delivery, Reply
 from connectors.simulator.drafts import Draft, Form, read
 from connectors.simulator.life import Life
-from connectors.simulator.mail import Mail
+from connectors.simulator.mail import INBOUND, Mail
 from connectors.simulator.messages import Message
-from connectors.simulator.optouts import ANSWERS, keyword, scope
+from connectors.simulator.optouts import ANSWERS, Heard, heard, scope
 from connectors.simulator.refusals import Refusal
+from connectors.simulator.replies import MAX_REPLIES, LoopGuard
 from connectors.simulator.settings import Account, SimulatorSettings
 from connectors.simulator.store import Fact, Store
 
@@ -29,6 +30,7 @@ class World:
         self.agenda = Agenda()
         self.mail = Mail(settings, self.store, self.agenda)
         self.life = Life(settings, self.store, self.agenda, self.mail)
+        self._loops = LoopGuard()
 
     # --- what clients ask for -------------------------------------------------------------------------------------
 
@@ -49,7 +51,8 @@ class World:
             return None
         if self.life.blocked(account, draft.sender, draft.to):
             return Refusal(21610, draft.to)
-        return Refusal(21611, draft.sender) if self.life.full(draft.sender, now) else None
+        full = self.life.routes.full(account, draft.sender, draft.to, now)
+        return Refusal(21611, draft.sender) if full else None
 
     def find(self, account: Account, sid: str) -> Message | Refusal:
         """A message of this account by its SID."""
@@ -80,22 +83,20 @@ class World:
         account = self.settings.owner(to)
         if account is None:
             raise LookupError(f"{to} belongs to no account")
-        service, word = account.service_of(to), keyword(body)
-        advanced = word if service and service.advanced_opt_out else None
+        service, said = account.service_of(to), heard(to, body)
+        advanced = said.word if service and service.advanced_opt_out else None
         given = {"sender": sender, "to": to, "text": body, "service": service.sid if service else None}
         message = self.life.born(account, "inbound", "received", now, opt_out_type=advanced, **given)
         self.life.bill_later(message, now)
-        if word:
-            self._heed(account, word, message, now)
+        self._heed(account, said, message, now)
         self.mail.tell_inbound(message, now)
         return message
 
-    def _heed(self, account: Account, word: str, asked: Message, now: datetime) -> None:
-        pair = {"scope": scope(account, asked.to), "person": asked.sender}
-        if word in ("STOP", "START"):
-            self.store.say({"fact": "blocked" if word == "STOP" else "unblocked", **pair})
-        if self.settings.confirmations or asked.opt_out_type:
-            self._answer(asked, "confirmation", ANSWERS[word], now)
+    def _heed(self, account: Account, said: Heard, asked: Message, now: datetime) -> None:
+        if said.fact:
+            self.store.say({"fact": said.fact, "scope": scope(account, asked.to), "person": asked.sender})
+        if said.word and (self.settings.confirmations or asked.opt_out_type):
+            self._answer(asked, "confirmation", ANSWERS[said.word], now)
 
     def _answer(self, asked: Message, kind: str, text: str, now: datetime) -> None:
         account = self.settings.account(asked.account)
@@ -103,10 +104,16 @@ class World:
         assert asked.sender is not None
         given = {"sender": asked.to, "to": asked.sender, "text": text, "service": asked.service}
         message = self.life.born(account, kind, "queued", now, **given)
-        if kind == "reply" and self.life.blocked(account, asked.to, asked.sender):
-            self.life.move(message, "failed", now, 21610)
+        code = self._object_to_reply(account, asked.to, asked.sender, now) if kind == "reply" else None
+        if code is not None:
+            self.life.move(message, "failed", now, code)
         else:
             self.life.begin(message, now)
+
+    def _object_to_reply(self, account: Account, number: str, person: str, now: datetime) -> int | None:
+        if self.life.blocked(account, number, person):
+            return 21610
+        return None if self._loops.lets(number, person, now) else 14107
 
     # --- what time brings -----------------------------------------------------------------------------------------
 
@@ -124,8 +131,9 @@ class World:
         """A webhook was answered (or not); `texts` are the messages in its TwiML."""
         self.mail.ended(tried, reply, now)
         asked = self.store.messages.get(tried.sid)
-        for text in texts if asked is not None and tried.topic == "received" else ():
-            assert asked is not None
+        if asked is None or tried.topic not in INBOUND:
+            return
+        for text in texts[:MAX_REPLIES]:
             self._answer(asked, "reply", text, now)
 
     def resume(self, now: datetime) -> None:
@@ -143,6 +151,7 @@ class World:
         self.agenda.clear()
         self.mail = Mail(self.settings, self.store, self.agenda)
         self.life = Life(self.settings, self.store, self.agenda, self.mail)
+        self._loops = LoopGuard()
 
 
 def _first_status(draft: Draft) -> str:

@@ -31,9 +31,10 @@ class Received:
 
 @dataclass
 class Receiver:
-    """Takes webhooks; answers with `answers` first, then 204."""
+    """Takes webhooks; answers the first `mute` never, then with `answers`, then 204."""
 
     url: str = ""
+    mute: int = 0
     received: list[Received] = field(default_factory=list)
     answers: list[tuple[int, str]] = field(default_factory=list)
     arrivals: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
@@ -46,6 +47,9 @@ class Receiver:
             Received(str(request.url), fields, headers["X-Twilio-Signature"], headers["I-Twilio-Idempotency-Token"])
         )
         self.arrivals.put_nowait(fields.get("MessageStatus", ""))
+        if self.mute:
+            self.mute -= 1
+            await asyncio.Future()
         status, text = self.answers.pop(0) if self.answers else (204, "")
         return web.Response(status=status, text=text or None, content_type="text/xml")
 
@@ -58,7 +62,7 @@ async def receiver() -> AsyncIterator[Receiver]:
     taker = Receiver()
     app = web.Application()
     app.router.add_post("/{tail:.*}", taker.take)
-    runner = web.AppRunner(app, access_log=None)
+    runner = web.AppRunner(app, access_log=None, handler_cancellation=True)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     taker.url = f"http://127.0.0.1:{runner.addresses[0][1]}"

@@ -29,6 +29,7 @@ async def test_a_number_tells_sent_and_delivered(sim: Simulator, client: Client,
 
 
 async def test_a_service_tells_queued_first(sim: Simulator, client: Client, receiver: Receiver) -> None:
+    """https://www.twilio.com/docs/messaging/guides/outbound-message-status-in-status-callbacks"""
     await create(client, messaging_service_sid=SERVICE_SID, status_callback=receiver.url)
     await sim.settle()
 
@@ -88,6 +89,7 @@ async def test_by_default_an_error_answer_loses_the_callback(
 async def test_the_fragment_asks_for_retries_under_one_token(
     sim: Simulator, client: Client, receiver: Receiver
 ) -> None:
+    """https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides: `I-Twilio-Idempotency-Token`."""
     receiver.answers = [(503, ""), (500, ""), (429, "")]
     await create(client, status_callback=f"{receiver.url}#rc=5&rp=all")
     await sim.settle()
@@ -99,6 +101,7 @@ async def test_the_fragment_asks_for_retries_under_one_token(
 
 
 async def test_nobody_listening_is_tried_once_more(sim: Simulator, client: Client) -> None:
+    """https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides: `rc` is 1 and `rp` is `ct`."""
     await create(client, status_callback="http://127.0.0.1:1/")
     await sim.settle()
     assert sim.world.mail.counts == {"ct": 4}
@@ -127,7 +130,8 @@ def failed(fragment: str, tries: int = 0) -> Delivery:
     ],
 )
 def test_what_is_tried_again(fragment: str, kind: str, tries: int, again: bool) -> None:
-    """Count, kinds and total time come from the fragment; what is out of range counts as not said."""
+    """https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides: count, kinds and total time come from
+    the fragment; what is out of range counts as not said."""
     assert (retry(failed(fragment, tries), Reply(kind), NOW, timedelta(seconds=1)) is not None) is again
 
 
@@ -140,11 +144,48 @@ async def run_with(faults: CallbackFaults, connect: Connect, receiver: Receiver,
     return receiver.statuses()
 
 
+async def test_an_endpoint_that_does_not_answer_in_time_is_asked_again(
+    sim: Simulator, client: Client, receiver: Receiver
+) -> None:
+    """https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides: `rt`, in real time; 100 ms at least."""
+    receiver.mute = 1
+    sid = (await create(client, status_callback=f"{receiver.url}#rc=2&rp=rt&rt=100")).sid
+    await sim.settle()
+
+    sent = [request for request in receiver.received if request.fields["MessageStatus"] == "sent"]
+    assert len(sent) == 2
+    assert len({request.token for request in sent}) == 1
+    assert sim.world.store.messages[sid].posted == {"sent": "delivered", "delivered": "delivered"}
+
+
+async def test_the_total_time_ends_the_tries(sim: Simulator, client: Client, receiver: Receiver) -> None:
+    """https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides: `tt` includes retries."""
+    receiver.answers = [(503, "")] * 6
+    await create(client, status_callback=f"{receiver.url}#rc=5&rp=5xx&tt=2500")
+    await sim.advance(timedelta(seconds=1))
+    await sim.settle()
+    assert receiver.statuses().count("sent") == 3
+
+
+async def test_callbacks_can_be_late(connect: Connect, receiver: Receiver) -> None:
+    """https://www.twilio.com/docs/messaging/guides/track-outbound-message-status promises no time."""
+    faults = CallbackFaults(late=1.0, late_by=timedelta(hours=1))
+    async with Simulator(clock=ManualClock(), mix=ALWAYS, callback_faults=faults) as sim:
+        await create(connect(sim), status_callback=receiver.url)
+        await sim.advance(timedelta(seconds=1))
+        assert sim.world.store.order[0].status == "delivered"
+        assert receiver.statuses() == []
+        await sim.advance(timedelta(hours=1))
+    assert sorted(receiver.statuses()) == ["delivered", "sent"]
+
+
 async def test_callbacks_can_be_lost(connect: Connect, receiver: Receiver) -> None:
+    """https://www.twilio.com/docs/messaging/guides/outbound-message-logging: poll when no final status comes."""
     assert await run_with(CallbackFaults(lost=1.0), connect, receiver) == []
 
 
 async def test_callbacks_can_come_twice_with_one_token(connect: Connect, receiver: Receiver) -> None:
+    """https://github.com/opengovsg/postmangovsg/pull/1150: several receipts for one message were met."""
     statuses = await run_with(CallbackFaults(duplicated=1.0), connect, receiver)
     assert sorted(statuses) == sorted(["queued", "sent", "delivered"] * 2)
     assert len({request.token for request in receiver.received}) == 3

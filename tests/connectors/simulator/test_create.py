@@ -21,6 +21,7 @@ from tests.connectors.simulator.conftest import ALWAYS, PERSON, SENDER, Connect,
 
 
 async def test_a_text_from_a_number_is_queued_and_unpriced(client: Client) -> None:
+    """https://www.twilio.com/docs/messaging/api/message-resource"""
     message = await create(client, body="Hello €")
 
     assert message.sid.startswith("SM")
@@ -33,6 +34,7 @@ async def test_a_text_from_a_number_is_queued_and_unpriced(client: Client) -> No
 
 
 async def test_with_a_messaging_service_no_sender_is_chosen_at_create(client: Client) -> None:
+    """https://www.twilio.com/docs/messaging/api/message-resource: `from` is null."""
     message = await create(client, messaging_service_sid=SERVICE_SID)
 
     assert (message.status, message.from_, message.num_segments) == ("accepted", None, "0")
@@ -40,6 +42,7 @@ async def test_with_a_messaging_service_no_sender_is_chosen_at_create(client: Cl
 
 
 async def test_a_service_sends_to_one_person_from_one_number(sim: Simulator, client: Client) -> None:
+    """https://www.twilio.com/docs/messaging/services#sticky-sender"""
     sids = [(await create(client, messaging_service_sid=SERVICE_SID, body=str(n))).sid for n in range(3)]
     await sim.settle()
 
@@ -49,6 +52,7 @@ async def test_a_service_sends_to_one_person_from_one_number(sim: Simulator, cli
 
 
 async def test_a_message_fetched_later_is_delivered_and_priced(sim: Simulator, client: Client) -> None:
+    """https://www.twilio.com/docs/messaging/api/message-resource#fetch-a-message-resource"""
     sid = (await create(client, messaging_service_sid=SERVICE_SID)).sid
     await sim.settle()
 
@@ -59,12 +63,14 @@ async def test_a_message_fetched_later_is_delivered_and_priced(sim: Simulator, c
 
 
 async def test_an_unknown_sid_is_not_found(client: Client) -> None:
+    """https://www.twilio.com/docs/api/errors/20404"""
     with pytest.raises(TwilioRestException) as caught:
         await asyncio.to_thread(lambda: client.messages("SM" + "0" * 32).fetch())
     assert (caught.value.status, caught.value.code) == (404, 20404)
 
 
 async def test_a_scheduled_message_waits_for_its_time(sim: Simulator, client: Client) -> None:
+    """https://www.twilio.com/docs/messaging/features/message-scheduling"""
     send_at = sim.clock.now() + timedelta(minutes=10)
     sid = (await create(client, messaging_service_sid=SERVICE_SID, schedule_type="fixed", send_at=send_at)).sid
     await sim.advance(timedelta(minutes=9))
@@ -75,6 +81,7 @@ async def test_a_scheduled_message_waits_for_its_time(sim: Simulator, client: Cl
 
 
 async def test_a_scheduled_message_can_be_canceled_until_it_leaves(sim: Simulator, client: Client) -> None:
+    """https://www.twilio.com/docs/messaging/features/message-scheduling"""
     send_at = sim.clock.now() + timedelta(minutes=10)
     scheduled = await create(client, messaging_service_sid=SERVICE_SID, schedule_type="fixed", send_at=send_at)
     canceled = await asyncio.to_thread(lambda: client.messages(scheduled.sid).update(status="canceled"))
@@ -94,6 +101,7 @@ async def test_a_message_that_left_cannot_be_canceled(sim: Simulator, client: Cl
 
 
 async def test_redaction_empties_the_resource_and_not_the_ledger(sim: Simulator, client: Client) -> None:
+    """https://www.twilio.com/docs/messaging/api/message-resource#update-a-message-resource"""
     sid = (await create(client, body="secret")).sid
     redacted = await asyncio.to_thread(lambda: client.messages(sid).update(body=""))
 
@@ -102,6 +110,7 @@ async def test_redaction_empties_the_resource_and_not_the_ledger(sim: Simulator,
 
 
 async def test_a_deleted_message_is_gone_from_the_api(client: Client) -> None:
+    """https://www.twilio.com/docs/messaging/api/message-resource#delete-a-message-resource"""
     sid = (await create(client)).sid
     assert await asyncio.to_thread(lambda: client.messages(sid).delete())
     with pytest.raises(TwilioRestException):

@@ -14,7 +14,8 @@ from twilio.rest import Client
 from connectors.simulator.clock import ManualClock
 from connectors.simulator.faults import Fault, Faults
 from connectors.simulator.server import Simulator
-from tests.connectors.simulator.conftest import create
+from connectors.simulator.settings import SERVICE_SID, Account
+from tests.connectors.simulator.conftest import Connect, create
 
 
 async def arm(sim: Simulator, **wish: Any) -> int:
@@ -32,6 +33,8 @@ async def arm(sim: Simulator, **wish: Any) -> int:
         ("accept_then_500", TwilioRestException, 1),
         ("accept_then_503", TwilioRestException, 1),
         ("garbage_201", JSONDecodeError, 1),
+        ("cut_201", requests.exceptions.ChunkedEncodingError, 1),
+        ("reset_after", requests.ConnectionError, 1),
         ("500_without_effect", TwilioRestException, 0),
         ("reset_before", requests.ConnectionError, 0),
         ("429", TwilioRestException, 0),
@@ -55,6 +58,7 @@ async def test_a_fault_strikes_as_often_as_asked(
 async def test_a_hanging_request_may_have_been_accepted(
     sim: Simulator, clock: ManualClock, client: Client, accepted: bool, messages: int
 ) -> None:
+    """https://www.twilio.com/docs/api/errors/20500: no answer says nothing about the message."""
     sim.faults.arm(Fault(name="hang", after=timedelta(seconds=30), accepted=accepted))
     call = asyncio.create_task(create(client))
     await clock.slept_on()
@@ -65,6 +69,58 @@ async def test_a_hanging_request_may_have_been_accepted(
     with pytest.raises(requests.ConnectionError):
         await call
     assert len(sim.world.store.order) == messages
+
+
+async def test_a_reset_after_the_body_may_have_been_without_effect(sim: Simulator, client: Client) -> None:
+    """https://www.twilio.com/docs/api/errors/20500"""
+    assert await arm(sim, fault="reset_after", accepted=False, times=1) == 201
+    with pytest.raises(requests.ConnectionError):
+        await create(client)
+    assert sim.world.store.order == []
+
+
+async def test_a_storm_of_429_passes(sim: Simulator, client: Client) -> None:
+    """https://www.twilio.com/docs/api/errors/20429: no effect, so it may be tried again."""
+    assert await arm(sim, fault="429", for_seconds=30) == 201
+    for _ in range(3):
+        with pytest.raises(TwilioRestException) as caught:
+            await create(client)
+        assert (caught.value.status, caught.value.code) == (429, 20429)
+    await sim.advance(timedelta(seconds=30))
+    await create(client)
+    assert len(sim.world.store.order) == 1
+    assert sim.faults.armed == []
+
+
+@pytest.mark.parametrize("fault", ["accept_then_drop", "cut_201", "reset_after", "accept_then_500"])
+async def test_a_lost_answer_can_hide_a_cancellation_too(sim: Simulator, client: Client, fault: str) -> None:
+    """https://www.twilio.com/docs/api/errors/20500"""
+    send_at = sim.clock.now() + timedelta(minutes=10)
+    made = await create(client, messaging_service_sid=SERVICE_SID, schedule_type="fixed", send_at=send_at)
+    await arm(sim, fault=fault, operation="update", times=1)
+    with pytest.raises((TwilioRestException, requests.RequestException)):
+        await asyncio.to_thread(lambda: client.messages(made.sid).update(status="canceled"))
+    assert sim.world.store.messages[made.sid].status == "canceled"
+
+
+async def test_requests_above_the_accounts_concurrency_have_no_effect(
+    sim: Simulator, clock: ManualClock, connect: Connect
+) -> None:
+    """https://www.twilio.com/docs/api/errors/20429: it is requests at a time that count."""
+    async with Simulator(clock=clock, accounts=(Account(max_concurrency=2),)) as narrow:
+        client = connect(narrow)
+        narrow.faults.arm(Fault(name="slow", after=timedelta(seconds=1), times=2))
+        slow = [asyncio.create_task(create(client, body=f"slow {number}")) for number in range(2)]
+        while narrow.faults.met["slow"] < 2:
+            await asyncio.wait(slow, timeout=0.005)
+        with pytest.raises(TwilioRestException) as caught:
+            await create(client, body="one too many")
+        assert (caught.value.status, caught.value.code) == (429, 20429)
+        await narrow.advance(timedelta(seconds=1))
+        await asyncio.gather(*slow)
+        await create(client, body="now there is room")
+        assert "one too many" not in [message.text for message in narrow.world.store.order]
+        assert len(narrow.world.store.order) == 3
 
 
 async def test_a_slow_answer_is_an_answer(sim: Simulator, clock: ManualClock, client: Client) -> None:

@@ -117,6 +117,7 @@ async def test_after_stop_a_service_fails_the_message_later(sim: Simulator, clie
 
 
 async def test_a_stop_to_one_number_blocks_its_whole_service(sim: Simulator, client: Client) -> None:
+    """https://support.twilio.com/hc/en-us/articles/223134027"""
     await text(sim, "STOP", to=POOL)
     with pytest.raises(TwilioRestException) as caught:
         await create(client, from_="+12025550107")
@@ -124,6 +125,7 @@ async def test_a_stop_to_one_number_blocks_its_whole_service(sim: Simulator, cli
 
 
 async def test_twilio_confirms_a_stop_and_drops_our_reply_to_it(sim: Simulator, receiver: Receiver) -> None:
+    """https://support.twilio.com/hc/en-us/articles/223134027"""
     receiver.answers = [(200, "<Response><Message>Bye</Message></Response>")]
     await text(sim, "STOP")
 

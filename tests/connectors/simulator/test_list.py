@@ -19,6 +19,7 @@ async def listed(client: Client, **given: Any) -> list[str]:
 
 
 async def test_pages_follow_each_other_newest_first(sim: Simulator, client: Client) -> None:
+    """https://www.twilio.com/docs/messaging/api/message-resource#read-multiple-message-resources"""
     sids = [(await create(client, body=f"n{n}")).sid for n in range(7)]
     assert await listed(client, page_size=3) == sids[::-1]
     assert await listed(client, to=PERSON, page_size=3) == sids[::-1]
@@ -34,6 +35,7 @@ async def test_a_message_created_while_paging_shifts_nothing(sim: Simulator, cli
 
 
 async def test_filters_are_recipient_sender_and_day(sim: Simulator, client: Client) -> None:
+    """https://www.twilio.com/docs/messaging/api/message-resource#read-multiple-message-resources"""
     mine = (await create(client)).sid
     await create(client, to=OTHER, messaging_service_sid=SERVICE_SID)
     await sim.advance(timedelta(days=1))

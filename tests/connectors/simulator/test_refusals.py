@@ -8,7 +8,7 @@ from twilio.base.exceptions import TwilioRestException
 from twilio.rest import Client
 
 from connectors.simulator.drafts import Draft, read
-from connectors.simulator.queues import SenderQueues
+from connectors.simulator.queues import Queue, Queues
 from connectors.simulator.refusals import Refusal
 from connectors.simulator.server import Simulator
 from connectors.simulator.settings import SERVICE_SID, TEST_ACCOUNT_SID, Account, Service, SimulatorSettings
@@ -121,12 +121,13 @@ async def test_magic_numbers_answer_as_documented(connect: Connect, given: dict[
 
 def test_a_queue_of_ten_hours_is_full() -> None:
     """https://www.twilio.com/docs/api/errors/21611"""
-    queues = SenderQueues({}, default_rate=1.0)
-    queues.join(SENDER, 36000, NOW)
-    assert not queues.full(SENDER, NOW)
-    queues.join(SENDER, 1, NOW)
-    assert queues.full(SENDER, NOW)
-    assert not queues.full(SENDER, NOW + timedelta(seconds=1))
+    queues, slow, fast = Queues(), Queue("slow", 1.0), Queue("fast", 10.0)
+    assert queues.join([slow, fast], 36000, NOW) == NOW
+    assert not queues.full([slow], NOW)
+    assert queues.join([slow, fast], 1, NOW) == NOW + timedelta(hours=10)
+    assert queues.full([slow, fast], NOW)
+    assert not queues.full([fast], NOW)
+    assert not queues.full([slow], NOW + timedelta(seconds=1))
 
 
 @pytest.mark.parametrize(("sender", "face"), [(SENDER, "refused"), (None, "failed")])

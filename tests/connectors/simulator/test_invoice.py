@@ -1,0 +1,98 @@
+"""The bill, beside the prices it is to agree with."""
+
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from connectors.simulator.invoice import invoice
+from connectors.simulator.ledger import summary
+from connectors.simulator.messages import Message
+from connectors.simulator.settings import ACCOUNT_SID, TEST_ACCOUNT_SID, Fate, Latencies, SimulatorSettings, Span
+from connectors.simulator.world import World
+from tests.connectors.simulator.conftest import PERSON, SENDER
+
+NOW = datetime(2026, 1, 5, 23, 0, tzinfo=UTC)
+LATER = NOW + timedelta(days=3)
+MIX = (Fate("delivered", None, 0.6), Fate("undelivered", 30003, 0.2), Fate("failed", 30007, 0.2))
+
+
+def create(world: World, body: str, to: str = PERSON, now: datetime = NOW) -> Message:
+    made = world.create(world.settings.accounts[0], {"To": [to], "From": [SENDER], "Body": [body]}, now)
+    assert isinstance(made, Message)
+    return made
+
+
+def lines(bill: dict[str, Any]) -> dict[str, tuple[int, int, str]]:
+    return {line["category"]: (line["count"], line["segments"], line["price"]) for line in bill["lines"]}
+
+
+def test_it_says_on_lines_of_its_own_what_a_price_holds() -> None:
+    """https://support.twilio.com/hc/en-us/articles/46871410243099: `price` is one figure, the carrier fee in it."""
+    world = World(SimulatorSettings(carriers={PERSON: "att"}))
+    world.life.script(PERSON, "delivered", None, 1)
+    text = create(world, "x" * 161)
+    world.advance(LATER)
+    bill = invoice(world)
+    assert lines(bill) == {"sms-outbound": (1, 2, "0.0166"), "sms-messages-carrierfees": (1, 2, "0.0070")}
+    assert (bill["total"], text.price) == ("0.02360", Decimal("-0.02360"))
+
+
+@pytest.mark.parametrize("in_price", [True, False])
+def test_it_agrees_with_all_prices_but_for_fees_kept_out_of_them(in_price: bool) -> None:
+    """https://support.twilio.com/hc/en-us/articles/27502337507483: the fee is 0.001 per failed message."""
+    world = World(SimulatorSettings(mix=MIX, failed_fee_in_price=in_price))
+    for number in range(60):
+        create(world, f"text {number}" * 30, to=f"+121255501{number:02d}")
+    world.receive(PERSON, SENDER, "Hi", NOW)
+    world.advance(LATER)
+    bill, told = invoice(world), summary(world)
+    fee = Decimal(lines(bill)["failed-message-processing-fee"][2])
+    assert fee == told["by_error"]["30007"] * Decimal("0.001")
+    assert Decimal(bill["total"]) - Decimal(told["cost"]) == (0 if in_price else fee)
+    assert Decimal(bill["total"]) == sum(Decimal(line["price"]) for line in bill["lines"])
+
+
+def test_it_does_not_wait_for_prices() -> None:
+    """https://support.twilio.com/hc/en-us/articles/46871410243099: a price may take a day."""
+    world = World(SimulatorSettings(latencies=Latencies(price=Span(timedelta(hours=20), timedelta(hours=24)))))
+    world.life.script(PERSON, "delivered", None, 1)
+    text = create(world, "Hello")
+    world.advance(NOW + timedelta(hours=19))
+    assert (text.status, text.price) == ("delivered", None)
+    assert Decimal(invoice(world)["total"]) > 0
+    world.advance(NOW + timedelta(hours=25))
+    assert text.price is not None
+    assert Decimal(invoice(world)["total"]) == -text.price
+
+
+def test_days_and_accounts_choose() -> None:
+    """https://support.twilio.com/hc/en-us/articles/360016571913: usage is by GMT day."""
+    world = World(SimulatorSettings())
+    create(world, "one")
+    world.advance(NOW + timedelta(minutes=1))
+    create(world, "two", now=NOW + timedelta(hours=2))
+    world.advance(LATER)
+    whole, first, second = invoice(world), *(invoice(world, since=day, until=day) for day in (FIRST, SECOND))
+    assert lines(first)["sms-outbound"][0] == lines(second)["sms-outbound"][0] == 1
+    assert Decimal(first["total"]) + Decimal(second["total"]) == Decimal(whole["total"])
+    assert invoice(world, account=ACCOUNT_SID)["total"] == whole["total"]
+    assert invoice(world, account=TEST_ACCOUNT_SID)["lines"] == []
+
+
+FIRST, SECOND = date(2026, 1, 5), date(2026, 1, 6)
+
+
+def test_what_never_left_and_what_was_canceled_is_not_on_it() -> None:
+    """https://support.twilio.com/hc/en-us/articles/223181728"""
+    world = World(SimulatorSettings())
+    create(world, "waits")
+    assert invoice(world) == {
+        "account_sid": None,
+        "since": None,
+        "until": None,
+        "currency": "USD",
+        "lines": [],
+        "total": "0.00000",
+    }
