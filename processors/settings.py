@@ -68,10 +68,14 @@ class TwilioSettings(_Group):
 
 
 class IngesterSettings(_Group):
-    """Where webhooks arrive. Port 0: any free one."""
+    """Where webhooks arrive. Port 0: any free one. ``max_rate``: new webhooks a second, None for any number."""
 
     host: str = "127.0.0.1"
     port: Port = 8080
+    max_rate: float | None = Field(default=None, gt=0)
+    spool_max_bytes: Count = 1 << 30
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
 
 
 class SinkSettings(_Group):

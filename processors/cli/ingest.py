@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import click
 
@@ -33,15 +34,29 @@ async def open_ingester(settings: Settings) -> AsyncIterator[str]:
     """Serve webhooks; gives the address."""
     public_url = settings.twilio.public_url
     assert public_url is not None
-    tokens = tuple(token.get_secret_value() for token in settings.twilio.auth_tokens)
     folder = settings.data_dir.absolute() / "ingester"
     folder.mkdir(parents=True, exist_ok=True)
-    told = IngesterSettings(public_url=public_url, auth_tokens=tokens, spool_path=folder / "spool")
     publisher = KafkaPublisher(settings.broker)
     try:
-        app = create_app(told, publisher, codec_of(settings), SystemClock(), replies_of(settings))
+        app = create_app(
+            _told(settings, public_url, folder), publisher, codec_of(settings), SystemClock(), replies_of(settings)
+        )
+        async with serving(app, settings.ingester.host, settings.ingester.port) as port:
+            yield f"http://{settings.ingester.host}:{port}"
     except SettingError as error:
-        raise SettingsUnusable(f"twilio.{error}") from None
-    async with serving(app, settings.ingester.host, settings.ingester.port) as port:
-        yield f"http://{settings.ingester.host}:{port}"
-    publisher.close()
+        raise SettingsUnusable(f"ingester: {error}") from None
+    finally:
+        publisher.close()
+
+
+def _told(settings: Settings, public_url: str, folder: Path) -> IngesterSettings:
+    given = settings.ingester
+    return IngesterSettings(
+        public_url=public_url,
+        auth_tokens=tuple(token.get_secret_value() for token in settings.twilio.auth_tokens),
+        spool_path=folder / "spool",
+        spool_max_bytes=given.spool_max_bytes,
+        max_rate=given.max_rate,
+        tls_cert=given.tls_cert,
+        tls_key=given.tls_key,
+    )
