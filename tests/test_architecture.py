@@ -17,7 +17,7 @@ PACKAGES = ("schemas", "processors", "connectors")
 # A package (or module) → what it may import besides the standard library. The longest name that fits a module counts.
 MAY_IMPORT: dict[str, set[str]] = {
     "schemas": {"schemas", "fastavro"},
-    "processors": {"schemas", "processors", "faust", "aiokafka", "uvloop"},
+    "processors": {"schemas", "processors", "faust", "mode", "aiokafka", "uvloop"},
     "processors.core": {"schemas", "processors.core", "phonenumbers"},
     "processors.policies": {"schemas", "processors.core", "processors.policies"},
     "processors.settings": {"processors.settings_sources", "pydantic", "pydantic_core"},
