@@ -99,7 +99,8 @@ class _Shown:
         columns = (TextColumn("{task.description:>10}"), BarColumn(), TextColumn("{task.completed}"))
         self._progress = Progress(*columns, TimeElapsedColumn(), console=console, disable=not console.is_terminal)
         self._bars = {
-            name: self._progress.add_task(name, total=count) for name in ("requested", "sent", "delivered", "finished", "priced")
+            name: self._progress.add_task(name, total=count)
+            for name in ("requested", "sent", "delivered", "finished", "priced")
         }
 
     def __enter__(self) -> _Shown:

@@ -18,8 +18,18 @@ from connectors.kafka.reader import read_all
 from processors.core.replay import Entry, Facts, Place, Plan, Verdict
 from schemas.codec import Codec, Wire
 from schemas.errors import DecodeError
-from schemas.records import DeadLetter, Failed
-from schemas.topics import BY_NAME, DEAD_LETTERS, PERSON_INPUTS, PUBLIC, SMS_FAILED, SMS_REQUESTS, SMS_SENT, SMS_STATUS
+from schemas.records import DeadLetter, Failed, Revocation
+from schemas.topics import (
+    BY_NAME,
+    DEAD_LETTERS,
+    PERSON_INPUTS,
+    PUBLIC,
+    SMS_FAILED,
+    SMS_REQUESTS,
+    SMS_REVOCATIONS,
+    SMS_SENT,
+    SMS_STATUS,
+)
 
 HEADER = "smsflow-replay"
 CLOCKS_APART = timedelta(minutes=5)
@@ -35,6 +45,9 @@ def gather(broker: str, codec: Codec, since: datetime) -> Facts:
         with suppress(DecodeError):  # a record nobody can read is no failure of ours to replay
             record = codec.decode(BY_NAME[read.topic].record, read.value)
             facts.add(Place(read.topic, read.partition, read.offset), record)
+    for read in read_all(broker, [SMS_REVOCATIONS.name]):
+        if read.value is not None:
+            facts.add(Place(read.topic, read.partition, read.offset), codec.decode(Revocation, read.value))
     facts.put_back |= {origin for _, origin in _headers(broker, _TARGETS, since)}
     return facts
 

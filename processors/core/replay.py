@@ -13,8 +13,9 @@ from datetime import datetime
 from enum import StrEnum
 
 from processors.core import rules, statuses
+from processors.core.consent import newest_revocation, scopes_for
 from processors.core.events import OUTCOME_UNKNOWN
-from schemas.records import DeadLetter, Failed, Sent, StatusChanged
+from schemas.records import DeadLetter, Failed, Revocation, Sent, StatusChanged
 from schemas.topics import BY_NAME, SENDER_INPUTS, SMS_REQUESTS
 
 WAITING = "waiting"
@@ -100,6 +101,7 @@ class Facts:
     delivered: set[str] = field(default_factory=set)
     latest_attempt: dict[str, int] = field(default_factory=dict)
     waiting_since: dict[str, datetime] = field(default_factory=dict)
+    revocations: dict[str, list[Revocation]] = field(default_factory=dict)
     letters: list[tuple[Place, DeadLetter]] = field(default_factory=list)
     put_back: set[str] = field(default_factory=set)
 
@@ -112,6 +114,8 @@ class Facts:
                 self._add_attempt(record.message_id, record.attempt)
             case StatusChanged():
                 self._add_status(record)
+            case Revocation():
+                self.revocations.setdefault(record.person, []).append(record)
             case DeadLetter():
                 self.letters.append((place, record))
 
@@ -158,9 +162,15 @@ def _objection(facts: Facts, failed: Failed) -> str | None:
         return "under way again"
     if failed.reason == OUTCOME_UNKNOWN:
         return "outcome unknown: it may have been sent"
-    if failed.reason == rules.OPTED_OUT:
+    if failed.reason == rules.OPTED_OUT or _revoked(facts, failed):
         return "opted out"
     return None if failed.replayable and not failed.suppressed else "permanent"
+
+
+def _revoked(facts: Facts, failed: Failed) -> bool:
+    scopes = scopes_for(failed.program)
+    newest = newest_revocation(said for said in facts.revocations.get(failed.person, ()) if said.scope in scopes)
+    return newest is not None and newest.revoked
 
 
 def _letters(facts: Facts, filters: Filters) -> Iterable[Entry]:

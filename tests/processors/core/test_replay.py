@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from processors.core.consent import program_scope
 from processors.core.replay import Entry, Facts, Filters, Place, Verdict, plan
-from schemas.records import DeadLetter, Failed, MessageClass, Sent, StatusChanged
+from schemas.records import DeadLetter, Failed, MessageClass, Revocation, Sent, StatusChanged
 from tests.builders import NOW, PERSON, request, seconds
 
 FAILED_AT = Place("sms-failed", 3, 17)
@@ -75,6 +76,11 @@ def sent(attempt: int) -> Sent:
     )
 
 
+def revocation(scope: str = "all", *, revoked: bool = True, after_s: float = 0) -> Revocation:
+    at = NOW + seconds(after_s)
+    return Revocation(person=PERSON, scope=scope, revoked=revoked, source_id=f"{at}", occurred_at=at)
+
+
 def letter(**changes: Any) -> DeadLetter:
     return DeadLetter(
         **{
@@ -125,6 +131,20 @@ def test_what_failed_for_a_passing_reason_is_sent_again() -> None:
 def test_what_must_not_go_out_again_says_why(records: list[object], why: str) -> None:
     assert only(*records) == (Verdict.NEVER, why)
     assert only(*reversed(records)) == (Verdict.NEVER, why)
+
+
+@pytest.mark.parametrize(
+    ("said", "verdict"),
+    [
+        ([revocation()], Verdict.NEVER),
+        ([revocation(program_scope("alerts"))], Verdict.NEVER),
+        ([revocation(program_scope("news"))], Verdict.SEND),
+        ([revocation(), revocation(revoked=False, after_s=1)], Verdict.SEND),
+        ([revocation(revoked=False), revocation(after_s=1)], Verdict.NEVER),
+    ],
+)
+def test_who_said_stop_meanwhile_is_left_alone(said: list[Revocation], verdict: Verdict) -> None:
+    assert only(failed(program="alerts"), *said)[0] is verdict
 
 
 def test_the_attempt_that_failed_was_itself_once_accepted_or_waiting() -> None:
