@@ -65,7 +65,7 @@ def command(
 
 
 def _run(settings: Settings, bodies: list[str], count: int, rate: float, *, keep: bool) -> DemoReport:
-    console = Console(stderr=True, highlight=False)
+    console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
     folder = Path(tempfile.mkdtemp(prefix="smsflow-demo-"))
     machine = Machine(
         settings.model_copy(update={"data_dir": folder}), Supervisor(console.print), console.print, TUNING

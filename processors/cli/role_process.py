@@ -14,7 +14,7 @@ from processors.settings_sources import SUPERVISED_VARIABLE
 
 STOP_TIMEOUT_S = 20.0
 _TAIL_BYTES = 4096
-_TAIL_LINES = 15
+_TAIL_LINES = 8
 
 
 @dataclass(slots=True)

@@ -29,7 +29,7 @@ def command(context: click.Context, data_dir: Path | None) -> None:
     settings = settings_of(context)
     if data_dir is not None:
         settings = settings.model_copy(update={"data_dir": data_dir})
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False, soft_wrap=True)
     machine = Machine(settings, Supervisor(console.print), console.print)
     try:
         _run(machine, console)
@@ -72,7 +72,7 @@ def _introduce(machine: Machine, console: Console) -> None:
     console.print()
     for name, address in where.items():
         console.print(f"  {name:14} {address}")
-    console.print(f"  {'data, logs':14} {machine.folder}", soft_wrap=True)
+    console.print(f"  {'data, logs':14} {machine.folder}")
     folder = "" if machine.settings.data_dir == Path(".smsflow") else f"SMSFLOW_DATA_DIR={machine.folder} "
-    console.print(f'\nIn another terminal: {folder}smsflow send --to +12125550123 --body "Hello"', soft_wrap=True)
+    console.print(f'\nIn another terminal: {folder}smsflow send --to +12125550123 --body "Hello"')
     console.print("Ctrl-C stops everything.")
