@@ -255,7 +255,8 @@ def _unknown(message: MessageState, policy: Policy, now: datetime) -> MessageSta
 def _pursue(message: MessageState, consent: ConsentRecord, policy: Policy, now: datetime) -> MessageState:
     """Ask Twilio's list once more, or let the class's policy end the wait."""
     attempt = message.attempts[-1]
-    if attempt.look_ups < len(policy.timing.look_ups) and now < settlement.given_up_at(attempt, policy.timing):
+    time_left = now < settlement.given_up_at(attempt, policy.timing) or not _asked(message)
+    if attempt.look_ups < len(policy.timing.look_ups) and time_left:
         return replace(message, wait_reason=LOOK_UP, wake_at=now + settlement.LOOK_UP_PATIENCE, updated_at=now)
     if message.request.resend_if_unknown:
         attempt = replace(attempt, outcome=Outcome.NOT_SENT, reason="resend_if_unknown", settled_at=now)
@@ -263,6 +264,11 @@ def _pursue(message: MessageState, consent: ConsentRecord, policy: Policy, now: 
     expires = policy.classes[message.request.message_class].on_unknown == "expire"
     detail = "Twilio's answer was lost and its message list does not show the message; it may have been sent"
     return fail(message, Refuse(rules.EXPIRED if expires else OUTCOME_UNKNOWN, detail), None, now)
+
+
+def _asked(message: MessageState) -> bool:
+    """Whether the list was asked since the answer was lost: after a long outage of ours all its time may be over."""
+    return message.wait_since is None or message.updated_at > message.wait_since
 
 
 def _looked_up(message: MessageState, result: AttemptResult, policy: Policy, now: datetime) -> MessageState:

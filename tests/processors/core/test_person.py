@@ -200,6 +200,18 @@ def test_without_any_evidence_a_request_that_asked_for_it_is_sent_again() -> Non
     assert dispatches(list(stage.published))[-1] == "m1/2"
 
 
+def test_the_list_is_asked_at_least_once_however_late_the_stage_is() -> None:
+    """The worker was away for longer than a message waits for evidence."""
+    stage = stage_with()
+    stage.feed(result(outcome=Outcome.UNKNOWN, intent_until=NOW))
+    stage.now = NOW + timedelta(days=1)
+    assert only(stage.wake(), Dispatch).action is Action.LOOK_UP
+
+    absent = result(outcome=Outcome.ABSENT, action=Action.LOOK_UP)
+    stage.feed(absent)
+    assert only(stage.wake(), Failed).reason == "outcome_unknown"
+
+
 def test_a_late_callback_settles_a_message_parked_as_unknown() -> None:
     stage = _looked_up_in_vain(request())
     said = stage.feed(callback("delivered"))
