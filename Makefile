@@ -8,9 +8,11 @@ INSTALLED := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 SERVERS := kafka or clickhouse
 ARGS ?=
+SEEDS ?= 1-3
+POINTS ?= all
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check lint unit integration wheel clean
+.PHONY: help demo up test check lint unit integration crash-matrix wheel clean
 
 help:  ## show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +39,9 @@ unit: $(INSTALLED)  ## tests without servers
 
 integration: $(INSTALLED)  ## tests on servers only
 	$(BIN)/python -m pytest -m "$(SERVERS)" $(ARGS)
+
+crash-matrix: $(INSTALLED)  ## kill every role at every named step: SEEDS=1-3 POINTS=all
+	$(BIN)/python -m tests.crash.matrix --seeds $(SEEDS) --points $(POINTS)
 
 wheel: $(INSTALLED)  ## build the wheel, then test what is in it, away from the sources
 	rm -rf dist build

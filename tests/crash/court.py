@@ -1,0 +1,62 @@
+"""Waits until a batch has come to rest, then judges it; what fails is shown with its shortest history."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from tests.crash.judge import Evidence, Row, Verdict, history, judge
+from tests.crash.load import Batch
+from tests.crash.records import Log
+from tests.crash.system import System
+
+REST_S = 45.0
+"""Longer than an unknown answer takes: its intent, its call, two look-ups, giving up; and a retry after 5 s or 10 s."""
+_SHOWN = 2
+
+
+class Court:
+    """Judges the batches of one system."""
+
+    def __init__(self, system: System) -> None:
+        self._system = system
+        self._log = Log(system.kafka.bootstrap)
+        self._rows: list[Row] = []
+
+    def close(self) -> None:
+        self._log.close()
+
+    def read(self) -> None:
+        """Take note of everything there is by now: first of the ledger, so that no row is newer than the records."""
+        self._rows = self._system.ledger()
+        self._log.read()
+
+    def evidence(self, batch: Batch) -> Evidence:
+        """What was known of a batch at the last `read`."""
+        return Evidence(
+            batch=batch,
+            records=self._log.of_message,
+            revocations=tuple(self._log.revocations),
+            dead_letters=frozenset(one.record.value or b"" for one in self._log.dead_letters),
+            rows=self._rows,
+        )
+
+    def judge(self, batch: Batch, rest_s: float = REST_S, meanwhile: Callable[[], None] = lambda: None) -> Verdict:
+        """The verdict as soon as there is nothing left to wait for, at the latest after ``rest_s``."""
+        end = time.monotonic() + rest_s
+        while True:
+            self.read()
+            verdict = judge(self.evidence(batch))
+            if verdict.at_rest or time.monotonic() > end:
+                return verdict
+            meanwhile()
+            time.sleep(0.3)
+
+    def explain(self, batch: Batch, verdict: Verdict) -> str:
+        """The problems, the shortest histories first."""
+        evidence = self.evidence(batch)
+        shown = [(history(one.message_id, evidence, self._system.told), one) for one in verdict.problems]
+        shown.sort(key=lambda pair: len(pair[0]))
+        told = [f"{one.kind} {one.message_id}: {one.text}\n{text}" for text, one in shown[:_SHOWN]]
+        more = [f"{one.kind} {one.message_id}: {one.text}" for _, one in shown[_SHOWN:]]
+        return "\n".join([*told, *more, *self._system.fallen()])

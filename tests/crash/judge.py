@@ -1,0 +1,205 @@
+"""The judgement over one batch, from what the topics hold and what the twin accepted. Values only."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from schemas.records import Action, AttemptResult, Failed, Outcome, Price, Sent, StatusChanged
+from tests.crash.load import Batch
+from tests.crash.records import Seen, attempt_of, message_of, moment
+
+GRACE = timedelta(seconds=1)
+"""After a revocation's record: what a sender worker may need to read it."""
+SETTLED_WITHIN_S = 60.0
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """``rows``: the twin's ledger. ``dead_letters``: the values of the records set aside."""
+
+    batch: Batch
+    records: Mapping[str, Sequence[Seen]]
+    revocations: Sequence[Seen]
+    dead_letters: frozenset[bytes]
+    rows: Sequence[Row]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One broken promise. ``kind``: duplicate, lost, after_stop, contradiction, or disagreement with the ledger."""
+
+    kind: str
+    message_id: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """``waiting``: messages that wait under a name, by it. ``settled_s``: per unknown attempt, None if it still is."""
+
+    problems: tuple[Problem, ...]
+    waiting: Mapping[str, str]
+    settled_s: tuple[float | None, ...]
+    accepted: int
+    suppressed: int
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether all is well and nothing is left to wait for."""
+        return not self.problems and not self.waiting
+
+    def count(self, kind: str) -> int:
+        """How many problems of a kind."""
+        return sum(problem.kind == kind for problem in self.problems)
+
+    @property
+    def settled_in_time(self) -> int:
+        """Unknown attempts that were settled within 60 s."""
+        return sum(seconds is not None and seconds <= SETTLED_WITHIN_S for seconds in self.settled_s)
+
+
+def judge(evidence: Evidence) -> Verdict:
+    """Every promise, held against the evidence."""
+    ids = evidence.batch.ids
+    rows: dict[str, list[Row]] = defaultdict(list)
+    for row in evidence.rows:
+        message_id = message_of(attempt_of(row))
+        if message_id in ids:
+            rows[message_id].append(row)
+    seen = {message_id: evidence.records.get(message_id, ()) for message_id in sorted(ids)}
+    ends = {message_id: _end(found) for message_id, found in seen.items()}
+    return Verdict(
+        problems=(
+            *_duplicates(rows),
+            *_lost(ends),
+            *_garbage_lost(evidence),
+            *_after_stop(evidence.revocations, rows),
+            *_contradictions(seen),
+            *_disagreements(seen, rows),
+        ),
+        waiting={message_id: end for message_id, end in ends.items() if end not in ("", ENDED)},
+        settled_s=tuple(seconds for found in seen.values() for seconds in _settlements(found)),
+        accepted=sum(map(len, rows.values())),
+        suppressed=sum(any(_is_suppressed(one.record) for one in found) for found in seen.values()),
+    )
+
+
+ENDED = "ended"
+
+
+def _end(found: Sequence[Seen]) -> str:
+    """`ENDED`, the name of what the message waits for, or nothing: then it is lost."""
+    events = [one.record for one in sorted(found, key=lambda one: one.at)]
+    if any(isinstance(event, Failed) or (isinstance(event, StatusChanged) and event.final) for event in events):
+        return ENDED
+    names = [event.reason or "" for event in events if isinstance(event, StatusChanged) and event.status == "waiting"]
+    sent = any(isinstance(event, Sent) for event in events)
+    return names[-1] if names and not sent else ""
+
+
+def _duplicates(rows: Mapping[str, Sequence[Row]]) -> Iterator[Problem]:
+    for message_id, found in rows.items():
+        if len(found) > 1:
+            sids = ", ".join(f"{row['sid']} ({attempt_of(row)})" for row in found)
+            yield Problem("duplicate", message_id, f"accepted {len(found)} times: {sids}")
+
+
+def _lost(ends: Mapping[str, str]) -> Iterator[Problem]:
+    for message_id, end in ends.items():
+        if not end:
+            yield Problem("lost", message_id, "neither ended nor waiting under a name")
+
+
+def _garbage_lost(evidence: Evidence) -> Iterator[Problem]:
+    for value in evidence.batch.garbage:
+        if value not in evidence.dead_letters:
+            yield Problem("lost", "", f"{value!r} is in no dead letter")
+
+
+def _after_stop(revocations: Sequence[Seen], rows: Mapping[str, Sequence[Row]]) -> Iterator[Problem]:
+    stopped: dict[str, datetime] = {}
+    for one in revocations:
+        if one.record.revoked:
+            stopped[one.record.person] = min(stopped.get(one.record.person, one.at), one.at)
+    for message_id, found in rows.items():
+        for row in found:
+            since = stopped.get(row["to"])
+            if since is not None and moment(row["accepted_at"]) > since + GRACE:
+                yield Problem("after_stop", message_id, f"accepted {row['accepted_at']}, revoked {since.isoformat()}")
+
+
+def _contradictions(seen: Mapping[str, Sequence[Seen]]) -> Iterator[Problem]:
+    for message_id, found in seen.items():
+        said: dict[str, Any] = {}
+        for one in found:
+            event_id = getattr(one.record, "event_id", None)
+            if event_id is not None and said.setdefault(event_id, one.record) != one.record:
+                yield Problem("contradiction", message_id, f"{event_id}: {_difference(said[event_id], one.record)}")
+
+
+def _difference(one: Any, other: Any) -> str:
+    names = [name for name in one.__dataclass_fields__ if getattr(one, name) != getattr(other, name)]
+    return ", ".join(f"{name} {getattr(one, name)} and {getattr(other, name)}" for name in names)
+
+
+def _disagreements(seen: Mapping[str, Sequence[Seen]], rows: Mapping[str, Sequence[Row]]) -> Iterator[Problem]:
+    for message_id, found in seen.items():
+        records = [one.record for one in found]
+        accepted = {row["sid"]: row for row in rows.get(message_id, ())}
+        sent = {record.sid for record in records if isinstance(record, Sent)}
+        for sid in sorted(sent ^ accepted.keys()):
+            where = "only in the ledger" if sid in accepted else "not in the ledger"
+            yield Problem("disagreement", message_id, f"sent event of {sid}: {where}")
+        for sid, row in accepted.items():
+            yield from _one_row(message_id, sid, row, records)
+
+
+def _one_row(message_id: str, sid: str, row: Row, records: Sequence[Any]) -> Iterator[Problem]:
+    told = {record.status for record in records if isinstance(record, StatusChanged) and record.sid == sid}
+    if not row["final"] or row["status"] not in told:
+        yield Problem("disagreement", message_id, f"the ledger says {row['status']}, the events {sorted(told)}")
+    prices = [record.price for record in records if isinstance(record, Price) and record.sid == sid]
+    if row["price"] is not None and Decimal(row["price"]) not in [price if price <= 0 else -price for price in prices]:
+        yield Problem("disagreement", message_id, f"the ledger's price is {row['price']}, the events' {prices}")
+
+
+def _settlements(found: Sequence[Seen]) -> Iterator[float | None]:
+    """For each attempt whose outcome was unknown: the seconds until it was known, or given up under a name."""
+    doubts: dict[int, datetime] = {}
+    for one in found:
+        record = one.record
+        if isinstance(record, AttemptResult) and record.action is Action.SEND and record.outcome is Outcome.UNKNOWN:
+            doubts[record.attempt] = min(doubts.get(record.attempt, one.at), one.at)
+    for attempt, since in doubts.items():
+        ends = [one.at for one in found if _settles(one.record, attempt)]
+        yield max(0.0, (min(ends) - since).total_seconds()) if ends else None
+
+
+def _settles(record: Any, attempt: int) -> bool:
+    if isinstance(record, AttemptResult):
+        certain = (Outcome.ACCEPTED, Outcome.REJECTED, Outcome.NOT_SENT)
+        return record.attempt == attempt and record.outcome in certain
+    return isinstance(record, Sent | Failed) and record.attempt >= attempt
+
+
+def _is_suppressed(record: Any) -> bool:
+    return isinstance(record, Failed) and record.suppressed
+
+
+def history(message_id: str, evidence: Evidence, told: Sequence[tuple[datetime, str]] = ()) -> str:
+    """All that is known of one message, in order: its records, its ledger rows, and who died meanwhile."""
+    lines = [(one.at, str(one)) for one in evidence.records.get(message_id, ())]
+    for row in evidence.rows:
+        if message_of(attempt_of(row)) == message_id:
+            steps = " ".join(f"{step['status']} {step['at']}" for step in row["statuses"])
+            lines.append((moment(row["accepted_at"]), f"ledger {row['sid']} {attempt_of(row)}: {steps}"))
+    if lines:
+        first, last = min(lines)[0] - timedelta(seconds=5), max(lines)[0] + timedelta(seconds=5)
+        lines += [(at, f"*** {what}") for at, what in told if first <= at <= last]
+    return "\n".join(f"  {at:%H:%M:%S.%f} {line}" for at, line in sorted(lines))

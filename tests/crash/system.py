@@ -1,0 +1,230 @@
+"""The whole system as processes on a real Kafka, each of which can be killed, and made to die at a named step."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+import urllib.request
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from connectors.kafka.admin import KafkaAdmin
+from connectors.kafka.embedded import EmbeddedKafka
+from connectors.simulator.settings import ACCOUNT_SID, AUTH_TOKEN
+from processors.cli.data_folder import ports_of
+from processors.cli.demo_load import POOL
+from processors.cli.role_process import RoleProcess
+from processors.cli.topics import all_topics
+from processors.settings import load_settings
+from processors.settings_sources import CRASH_VARIABLE
+
+PATIENCE_S = 60.0
+POLL_S = 0.02
+PARTITIONS = 4
+COMMANDS: Mapping[str, tuple[str, ...]] = {
+    "simulator": ("simulator",),
+    "ingester": ("ingest",),
+    "sink": ("sink",),
+    "person": ("worker", "person"),
+    "sender": ("worker", "sender"),
+}
+TUNING = {
+    "SMSFLOW_PARTITIONS": str(PARTITIONS),
+    "SMSFLOW_REPLICATION": "1",
+    "SMSFLOW_WORKER_INSTANCE_ID": "1",
+    "SMSFLOW_WORKER_SESSION_S": "6",
+    "SMSFLOW_WORKER_HEARTBEAT_S": "1",
+    "SMSFLOW_WORKER_REBALANCE_S": "15",
+    "SMSFLOW_INTERVALS_RECONCILE_EVERY_S": "2",
+    "SMSFLOW_INTERVALS_TICK_S": "0.1",
+    "SMSFLOW_SINK_LINGER_S": "0.5",
+    "SMSFLOW_SIMULATOR_QUICK": "true",
+    # An answer is unknown after 2 s at most, looked for 3 s later, and given up 6 s after its call's end.
+    "SMSFLOW_TIMING_INTENT_LIFE_S": "2",
+    "SMSFLOW_TWILIO_TIMEOUT_S": "2",
+    "SMSFLOW_TIMING_LOOK_UPS_S": "1,3",
+    "SMSFLOW_TIMING_SETTLE_BY_S": "6",
+}
+LOSSES: tuple[Mapping[str, Any], ...] = (
+    {"fault": "accept_then_drop", "probability": 0.05},
+    {"fault": "accept_then_500", "probability": 0.03},
+    {"fault": "accept_then_503", "probability": 0.02},
+    {"fault": "500_without_effect", "probability": 0.03},
+    {"fault": "hang", "probability": 0.02, "seconds": 4, "accepted": True},
+    {"fault": "hang", "probability": 0.02, "seconds": 4, "accepted": False},
+    {"fault": "slow", "probability": 0.02, "seconds": 3},
+    {"fault": "reset_before", "probability": 0.03},
+    {"fault": "garbage_201", "probability": 0.03},
+    {"fault": "429", "probability": 0.02},
+)
+"""What the twin's create call does while processes die."""
+BAD_CALLBACKS = {"late": 0.1, "lost": 0.05, "duplicated": 0.1, "reordered": 0.05, "late_by_seconds": 1}
+
+
+class System:
+    """Everything on one data directory. ``rate``: segments per second of each of six senders."""
+
+    def __init__(self, folder: Path, *, seed: int = 1, rate: float = 10.0, sink: bool = True) -> None:
+        self.folder = folder.absolute()
+        self.kafka = EmbeddedKafka(self.folder / "kafka")
+        self.told: list[tuple[datetime, str]] = []
+        self._given = {
+            **TUNING,
+            "SMSFLOW_DATA_DIR": str(self.folder),
+            "SMSFLOW_SIMULATOR_SEED": str(seed),
+            "SMSFLOW_SENDERS": json.dumps([{"id": name, "number_type": "10dlc", "mps": rate} for name in POOL]),
+        }
+        names = [name for name in COMMANDS if sink or name != "sink"]
+        self.roles = {name: RoleProcess(name, COMMANDS[name], self.folder, self._given) for name in names}
+        self._urls: dict[str, str] = {}
+
+    def __enter__(self) -> System:
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start all of it and wait until all of it serves."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._urls = {
+            role: f"http://127.0.0.1:{port}" for role, port in ports_of(self.folder, load_settings(environ={})).items()
+        }
+        self._given |= {f"SMSFLOW_{role.upper()}_PORT": url.rpartition(":")[2] for role, url in self._urls.items()}
+        self._given |= {
+            "SMSFLOW_TWILIO_ACCOUNT_SID": ACCOUNT_SID,
+            "SMSFLOW_TWILIO_AUTH_TOKENS": AUTH_TOKEN,
+            "SMSFLOW_TWILIO_BASE_URL": self._urls["simulator"],
+            "SMSFLOW_TWILIO_PUBLIC_URL": self._urls["ingester"],
+            "SMSFLOW_CLICKHOUSE_URL": f"chdb://{self.folder / 'clickhouse'}",
+            "SMSFLOW_SINK_URL": self._urls["sink"],
+        }
+        self.kafka.start()
+        self._given["SMSFLOW_BROKER"] = self.kafka.bootstrap
+        KafkaAdmin(self.kafka.bootstrap).apply(all_topics(PARTITIONS), 1)
+        for role in self.roles.values():
+            role.start()
+        for name in self.roles:
+            assert self.await_ready(name), self.roles[name].obituary()
+
+    def stop(self) -> None:
+        """End what runs, by force: nothing of it is needed any more."""
+        for role in self.roles.values():
+            if role.alive():
+                self._kill(role)
+            role.stop()
+        self.kafka.kill()
+
+    def kill(self, name: str) -> None:
+        """``kill -9``; returns when the process is dead."""
+        role = self.roles[name]
+        self._kill(role)
+        self.note(f"{name} killed")
+
+    def restart(self, name: str, crash_at: str | None = None) -> bool:
+        """Start the successor of a dead process; whether it serves (a step of its start may be the one it dies at)."""
+        role = self.roles[name]
+        role.settings = {**self._given, CRASH_VARIABLE: crash_at} if crash_at else self._given
+        role.start()
+        ready = self.await_ready(name)
+        self.note(f"{name} started" + (f", to die at {crash_at}" if crash_at else ""))
+        return ready
+
+    def bounce_kafka(self, away_s: float = 0.0) -> None:
+        """Kill the broker and start it again after ``away_s`` seconds."""
+        self.kafka.kill()
+        self.note("Kafka killed")
+        time.sleep(away_s)
+        self.kafka.start()
+        self.note("Kafka started")
+
+    def await_ready(self, name: str) -> bool:
+        """Wait until the role serves (True) or is dead (False)."""
+        role = self.roles[name]
+        return wait_for(lambda: role.ready() is not None or not role.alive()) and role.alive()
+
+    def await_death(self, name: str, patience_s: float) -> bool:
+        """Wait until the role is dead; False if it does not die in that time."""
+        role = self.roles[name]
+        died = wait_for(lambda: not role.alive(), patience_s)
+        if died:
+            self.note(f"{name} died")
+        return died
+
+    def watch(self) -> None:
+        """Start what ended by itself, as the supervisor does: a worker stops when Kafka fails it."""
+        for name, role in self.roles.items():
+            if not role.alive():
+                self.note(f"{name} had ended")
+                self.restart(name)
+
+    def fallen(self) -> list[str]:
+        """Roles that are dead now, with their last words."""
+        return [f"{name}: {role.obituary()}" for name, role in self.roles.items() if not role.alive()]
+
+    def note(self, what: str) -> None:
+        """Remember an event for the history of a failure."""
+        self.told.append((datetime.now(UTC), what))
+
+    # --- the twin ---
+
+    def misbehave(self) -> None:
+        """From now on answers and callbacks get lost."""
+        for fault in LOSSES:
+            self._post("/sim/faults", fault)
+        self.disturb_callbacks()
+
+    def disturb_callbacks(self, **how: float) -> None:
+        """What happens to callbacks from now on, as probabilities."""
+        self._post("/sim/callback-faults", how or BAD_CALLBACKS)
+
+    def text(self, person: str, to: str, body: str) -> None:
+        """A person texts one of our numbers."""
+        self._post("/sim/inbound", {"from": person, "to": to, "body": body})
+
+    def ledger(self, after: int = 0) -> list[dict[str, Any]]:
+        """What the twin accepted by its API, from a place in the ledger on."""
+        with urllib.request.urlopen(f"{self._urls['simulator']}/sim/ledger?after={after}") as answer:
+            rows = [json.loads(line) for line in answer]
+        return [row for row in rows if row["kind"] == "api"]
+
+    def accepted(self) -> int:
+        """How many messages the twin has accepted."""
+        with urllib.request.urlopen(f"{self._urls['simulator']}/sim/summary") as answer:
+            by_kind = json.load(answer)["by_kind"]
+        return int(by_kind.get("api", {"messages": 0})["messages"])
+
+    def stored(self) -> dict[str, Any]:
+        """The sink's summary: what ClickHouse holds."""
+        with urllib.request.urlopen(f"{self._urls['sink']}/reports/summary") as answer:
+            found: dict[str, Any] = json.load(answer)
+        return found
+
+    def _post(self, path: str, content: Mapping[str, Any]) -> None:
+        request = urllib.request.Request(self._urls["simulator"] + path, json.dumps(content).encode(), method="POST")
+        with urllib.request.urlopen(request):
+            pass
+
+    def _kill(self, role: RoleProcess) -> None:
+        assert role.pid is not None
+        os.kill(role.pid, signal.SIGKILL)
+        wait_for(lambda: not role.alive())
+
+
+def wait_for(condition: Any, patience_s: float = PATIENCE_S) -> bool:
+    """Look until it holds; False if it does not within that time."""
+    end = time.monotonic() + patience_s
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(POLL_S)
+    return True

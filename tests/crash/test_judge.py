@@ -1,0 +1,188 @@
+"""The judge finds what it is there to find: a proof by a blind judge would be none."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from schemas.records import AttemptResult, Failed, MessageClass, Outcome, Price, Revocation, Sent, StatusChanged
+from tests.builders import NOW, NUMBER, PERSON, request, result, seconds
+from tests.crash.judge import Evidence, Verdict, history, judge
+from tests.crash.load import Batch
+from tests.crash.records import Seen
+
+SID = "SM" + "1" * 32
+BATCH = Batch("b", (request(),), (), (), ())
+
+
+def seen(record: Any, at: datetime = NOW) -> Seen:
+    return Seen(type(record).__name__, 0, 0, at, record)
+
+
+def sent(**changes: Any) -> Sent:
+    fields: dict[str, Any] = {
+        "event_id": "m1/1/sent",
+        "message_id": "m1",
+        "attempt": 1,
+        "sid": SID,
+        "person": PERSON,
+        "country": "US",
+        "sender": NUMBER,
+        "number_type": "10dlc",
+        "tenant": "default",
+        "message_class": MessageClass.TRANSACTIONAL,
+        "encoding": "GSM-7",
+        "segments": 1,
+        "estimated_cost": Decimal("0.01"),
+        "currency": "USD",
+        "requested_at": NOW,
+        "occurred_at": NOW,
+    }
+    return Sent(**fields | changes)
+
+
+def status(word: str, *, final: bool = False, **changes: Any) -> StatusChanged:
+    fields: dict[str, Any] = {
+        "event_id": f"m1/1/{word}",
+        "message_id": "m1",
+        "attempt": 1,
+        "sid": SID,
+        "person": PERSON,
+        "tenant": "default",
+        "status": word,
+        "final": final,
+        "occurred_at": NOW,
+    }
+    return StatusChanged(**fields | changes)
+
+
+def price(amount: str = "0.01") -> Price:
+    return Price(
+        event_id="m1/1/price",
+        message_id="m1",
+        attempt=1,
+        sid=SID,
+        person=PERSON,
+        tenant="default",
+        price=Decimal(amount),
+        currency="USD",
+        occurred_at=NOW,
+    )
+
+
+def row(**changes: Any) -> dict[str, Any]:
+    return {
+        "sid": SID,
+        "to": PERSON,
+        "callback_url": "http://here/twilio/status?attempt_id=m1/1#rc=5",
+        "accepted_at": NOW.isoformat(),
+        "statuses": [{"status": "queued", "at": NOW.isoformat()}],
+        "status": "delivered",
+        "final": True,
+        "price": "-0.01",
+        **changes,
+    }
+
+
+WELL = (seen(sent()), seen(status("delivered", final=True)), seen(price()))
+
+
+def evidence(*records: Seen, rows: tuple[dict[str, Any], ...] = (row(),), **changes: Any) -> Evidence:
+    told = Evidence(batch=BATCH, records={"m1": records}, revocations=(), dead_letters=frozenset(), rows=rows)
+    return replace(told, **changes)
+
+
+def kinds(verdict: Verdict) -> list[str]:
+    return [problem.kind for problem in verdict.problems]
+
+
+def test_a_message_that_went_well_is_at_rest() -> None:
+    verdict = judge(evidence(*WELL))
+
+    assert (verdict.at_rest, verdict.accepted, verdict.settled_s) == (True, 1, ())
+
+
+def test_two_rows_of_one_message_are_a_duplicate_whatever_their_attempts() -> None:
+    second = row(sid="SM2", callback_url="http://here/twilio/status?attempt_id=m1/2")
+
+    assert "duplicate" in kinds(judge(evidence(*WELL, rows=(row(), second))))
+
+
+def test_silence_is_a_loss_and_so_is_an_accepted_message_without_its_end() -> None:
+    assert kinds(judge(evidence(rows=()))) == ["lost"]
+    assert "lost" in kinds(judge(evidence(seen(sent()), seen(price()))))
+
+
+def test_waiting_under_a_name_is_no_loss() -> None:
+    verdict = judge(evidence(seen(status("waiting", reason="send_at")), rows=()))
+
+    assert (verdict.problems, verdict.waiting) == ((), {"m1": "send_at"})
+
+
+def test_a_text_after_the_revocation_breaks_the_promise_and_one_within_its_second_does_not() -> None:
+    said = seen(Revocation(person=PERSON, scope="all", revoked=True, source_id="x", occurred_at=NOW))
+    late, just = row(accepted_at=(NOW + seconds(2)).isoformat()), row(accepted_at=(NOW + seconds(1)).isoformat())
+
+    assert kinds(judge(evidence(*WELL, rows=(late,), revocations=(said,)))) == ["after_stop"]
+    assert kinds(judge(evidence(*WELL, rows=(just,), revocations=(said,)))) == []
+
+
+def test_an_event_id_with_two_contents_is_a_contradiction_and_a_repetition_is_not() -> None:
+    again = seen(sent(occurred_at=NOW + seconds(1)))
+
+    assert kinds(judge(evidence(*WELL, *WELL))) == []
+    assert kinds(judge(evidence(*WELL, again))) == ["contradiction"]
+
+
+def test_events_that_differ_from_the_ledger_are_named() -> None:
+    assert kinds(judge(evidence(*WELL, rows=()))) == ["disagreement"]
+    assert kinds(judge(evidence(*WELL[1:]))) == ["disagreement"]
+    assert kinds(judge(evidence(*WELL, rows=(row(status="undelivered"),)))) == ["disagreement"]
+    assert kinds(judge(evidence(*WELL, rows=(row(price="-0.02"),)))) == ["disagreement"]
+
+
+def test_garbage_that_is_in_no_dead_letter_is_lost() -> None:
+    batch = replace(BATCH, garbage=(b"?",))
+
+    assert kinds(judge(evidence(*WELL, batch=batch))) == ["lost"]
+    assert kinds(judge(evidence(*WELL, batch=batch, dead_letters=frozenset({b"?"})))) == []
+
+
+def test_an_unknown_attempt_is_timed_until_it_is_known_or_given_up() -> None:
+    unknown = seen(result(outcome=Outcome.UNKNOWN))
+    known: AttemptResult = result()
+
+    assert judge(evidence(*WELL, unknown, seen(known, NOW + seconds(7)))).settled_s == (0.0,)
+    assert judge(evidence(unknown, seen(known, NOW + seconds(7)))).settled_s == (7.0,)
+    assert judge(evidence(unknown)).settled_s == (None,)
+    assert judge(evidence(unknown)).settled_in_time == 0
+
+
+def test_a_suppressed_message_counts_as_such() -> None:
+    refused = Failed(
+        event_id="m1/0/failed",
+        message_id="m1",
+        attempt=0,
+        person=PERSON,
+        tenant="default",
+        message_class=MessageClass.OTP,
+        reason="opted_out",
+        detail="",
+        suppressed=True,
+        replayable=False,
+        request=request(),
+        requested_at=NOW,
+        occurred_at=NOW,
+    )
+    verdict = judge(evidence(seen(refused), rows=()))
+
+    assert (verdict.at_rest, verdict.suppressed) == (True, 1)
+
+
+def test_the_history_shows_records_ledger_and_deaths_in_their_order() -> None:
+    told = [(NOW + seconds(1), "sender died"), (NOW + seconds(999), "much later")]
+    lines = history("m1", evidence(seen(sent(), NOW + seconds(2))), told).splitlines()
+
+    assert [line.split()[1] for line in lines] == ["ledger", "***", "Sent/0@0"]

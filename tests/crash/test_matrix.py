@@ -1,0 +1,51 @@
+"""A slice of the matrix in every run, all of it with ``make crash-matrix``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from processors.cli.crash_points import POINTS
+from tests.crash.matrix import points_of, seeds_of, try_points
+
+SLICE = (
+    "sender.marked",  # the intent is durable, nobody was called
+    "sender.written",  # Twilio has the request, its answer comes to nobody
+    "person.stop.saved",  # the STOP is in the table, its revocation is not published
+    "person.answer.saved",
+    "person.unscheduling",
+    "ingester.published",  # Kafka has the callback, Twilio has no answer
+)
+
+
+@pytest.mark.kafka
+def test_death_at_the_riskiest_steps_breaks_no_promise(tmp_path: Path) -> None:
+    """While answers and callbacks get lost; a failure shows its message's whole history."""
+    told: list[str] = []
+    runs = try_points(tmp_path, 1, [POINTS[name] for name in SLICE], told.append)
+
+    for run in runs:
+        assert run.verdict is not None
+        assert run.killed, f"{run.point.name} was not reached"
+        assert not run.verdict.problems, f"seed {run.seed}, {run.point.name}:{run.passage}\n{run.explanation}"
+        assert run.verdict.settled_in_time == len(run.verdict.settled_s)
+    assert sum(len(run.verdict.settled_s) for run in runs if run.verdict) > 5, "no answer got lost"
+
+
+@pytest.mark.slow
+@pytest.mark.kafka
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_death_at_any_step_breaks_no_promise(seed: int, tmp_path: Path) -> None:
+    runs = try_points(tmp_path, seed, list(POINTS.values()), print)
+
+    assert not [run.explanation for run in runs if run.verdict is None or run.verdict.problems]
+
+
+def test_seeds_and_points_are_chosen_by_words() -> None:
+    assert seeds_of("1-3,7") == [1, 2, 3, 7]
+    assert points_of("all") == list(POINTS.values())
+    assert [point.name for point in points_of("sender.marked,sender.written")] == ["sender.marked", "sender.written"]
+    assert {point.role for point in points_of("sink")} == {"sink"}
+    with pytest.raises(SystemExit, match="no such point"):
+        points_of("nowhere")
