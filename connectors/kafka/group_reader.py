@@ -28,6 +28,7 @@ _LASTING = frozenset(
         KafkaError.TOPIC_AUTHORIZATION_FAILED,
         KafkaError.GROUP_AUTHORIZATION_FAILED,
         KafkaError.FENCED_INSTANCE_ID,
+        KafkaError._FATAL,  # says itself that it is not fatal(), and nothing comes after it
     }
 )
 

@@ -88,3 +88,20 @@ def test_a_missing_topic_is_an_error_and_not_silence(kafka: KafkaServer) -> None
         pytest.raises(ReadError, match="no-such-topic"),
     ):
         read(reader, 1)
+
+
+def test_a_member_that_was_replaced_says_so_instead_of_reading_nothing_for_ever(kafka: KafkaServer, topic: str) -> None:
+    """After a crash of the broker the replaced one may even be the living one: its process has to start anew."""
+    group = uuid.uuid4().hex
+
+    def member() -> GroupReader:
+        return GroupReader(kafka.bootstrap, group, [topic], group_instance_id="one", session_timeout_ms=6000)
+
+    with member() as first:
+        read(first, 30)
+        with member() as second:
+            read(second, 30)
+            with pytest.raises(ReadError, match="fenced"):
+                first.commit()
+            with pytest.raises(ReadError, match="fenced"):
+                read(first, 1)
