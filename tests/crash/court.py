@@ -10,8 +10,8 @@ from tests.crash.load import Batch
 from tests.crash.records import Log
 from tests.crash.system import System
 
-REST_S = 45.0
-"""Longer than an unknown answer takes: its intent, its call, two look-ups, giving up; and a retry after 5 s or 10 s."""
+REST_S = 90.0
+"""Longer than an unknown answer takes (its intent, its call, look-ups, giving up), a retry, a resting sender."""
 _SHOWN = 2
 
 

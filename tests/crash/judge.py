@@ -15,6 +15,8 @@ from tests.crash.records import Seen, attempt_of, message_of, moment
 
 GRACE = timedelta(seconds=1)
 """After a revocation's record: what a sender worker may need to read it."""
+SLOWEST = timedelta(seconds=3.5)
+"""How long the twin takes at most to accept what it was asked (`system.LOSSES`)."""
 SETTLED_WITHIN_S = 60.0
 Row = dict[str, Any]
 
@@ -79,7 +81,7 @@ def judge(evidence: Evidence) -> Verdict:
             *_duplicates(rows),
             *_lost(ends),
             *_garbage_lost(evidence),
-            *_after_stop(evidence.revocations, rows),
+            *_after_stop(evidence.revocations, rows, _calls(seen)),
             *_contradictions(seen),
             *_disagreements(seen, rows),
         ),
@@ -122,7 +124,9 @@ def _garbage_lost(evidence: Evidence) -> Iterator[Problem]:
             yield Problem("lost", "", f"{value!r} is in no dead letter")
 
 
-def _after_stop(revocations: Sequence[Seen], rows: Mapping[str, Sequence[Row]]) -> Iterator[Problem]:
+def _after_stop(
+    revocations: Sequence[Seen], rows: Mapping[str, Sequence[Row]], calls: Mapping[str, datetime]
+) -> Iterator[Problem]:
     stopped: dict[str, datetime] = {}
     for one in revocations:
         if one.record.revoked:
@@ -130,8 +134,21 @@ def _after_stop(revocations: Sequence[Seen], rows: Mapping[str, Sequence[Row]]) 
     for message_id, found in rows.items():
         for row in found:
             since = stopped.get(row["to"])
-            if since is not None and moment(row["accepted_at"]) > since + GRACE:
+            if since is not None and _called(row, calls) > since + GRACE:
                 yield Problem("after_stop", message_id, f"accepted {row['accepted_at']}, revoked {since.isoformat()}")
+
+
+def _calls(seen: Mapping[str, Sequence[Seen]]) -> dict[str, datetime]:
+    """Attempt → when its call was written, by its own account."""
+    results = (one.record for found in seen.values() for one in found if isinstance(one.record, AttemptResult))
+    return {result.attempt_id: result.called_at for result in results if result.called_at is not None}
+
+
+def _called(row: Row, calls: Mapping[str, datetime]) -> datetime:
+    """When the call was made: the twin may have thought about it for as long as its slowest answer takes."""
+    accepted = moment(row["accepted_at"])
+    called = calls.get(attempt_of(row) or "", accepted)
+    return called if timedelta() <= accepted - called <= SLOWEST else accepted
 
 
 def _contradictions(seen: Mapping[str, Sequence[Seen]]) -> Iterator[Problem]:

@@ -129,6 +129,15 @@ def test_a_text_after_the_revocation_breaks_the_promise_and_one_within_its_secon
     assert kinds(judge(evidence(*WELL, rows=(just,), revocations=(said,)))) == []
 
 
+def test_a_call_made_in_time_may_be_accepted_a_little_later() -> None:
+    said = seen(Revocation(person=PERSON, scope="all", revoked=True, source_id="x", occurred_at=NOW))
+    called, slow = seen(result(called_at=NOW)), row(accepted_at=(NOW + seconds(3)).isoformat())
+
+    assert kinds(judge(evidence(*WELL, called, rows=(slow,), revocations=(said,)))) == []
+    much_later = row(accepted_at=(NOW + seconds(5)).isoformat())
+    assert kinds(judge(evidence(*WELL, called, rows=(much_later,), revocations=(said,)))) == ["after_stop"]
+
+
 def test_an_event_id_with_two_contents_is_a_contradiction_and_a_repetition_is_not() -> None:
     again = seen(sent(occurred_at=NOW + seconds(1)))
 
