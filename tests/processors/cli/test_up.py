@@ -64,10 +64,11 @@ class Machine:
         return done.stdout.strip()
 
     def status(self, message_id: str) -> str:
-        """The last thing `trace` says of the message."""
+        """What `trace` says of the message: its final status, or the last one (callbacks overtake each other)."""
         lines = [json.loads(line) for line in self.run("trace", message_id, "--json").splitlines()]
         told = [line["record"] for line in lines if line["topic"] in ("sms-status", "sms-failed")]
-        return str(told[-1].get("status") or told[-1]["reason"]) if told else "nothing"
+        last = next((record for record in told if record.get("final")), told[-1] if told else {"status": "nothing"})
+        return str(last.get("status") or last["reason"])
 
     def until(self, true: Callable[[], bool], shown: Callable[[], object] = str) -> None:
         deadline = time.monotonic() + PATIENCE_S
