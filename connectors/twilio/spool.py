@@ -118,16 +118,25 @@ def _tell_all(group: Sequence[_Job]) -> None:
 
 
 def _commit(file: SpoolFile, group: Sequence[_Job]) -> None:
+    """Do all of it at once or, if the disk refuses, each thing alone: what it can still do is not refused beside it."""
+    if not _committed(file, group) and len(group) > 1:
+        for job in group:
+            _committed(file, [job])
+
+
+def _committed(file: SpoolFile, group: Sequence[_Job]) -> bool:
     """Do all of it or, if the disk refuses, none of it."""
     try:
         file.begin()
         for job in group:
-            job.answer = job.work(file)
+            job.answer, job.error = job.work(file), None
         file.commit()
     except (sqlite3.Error, NotKept) as error:
         _undo(file)
         for job in group:
             job.error = NotKept(str(error))
+        return False
+    return True
 
 
 def _undo(file: SpoolFile) -> None:

@@ -96,6 +96,25 @@ async def test_a_full_spool_refuses_and_keeps_what_it_has(spool: Spool) -> None:
     assert (await spool.head(found[-1].id, 9))[0][0].wire == wire(99, 50_000)
 
 
+async def test_what_the_disk_refuses_one_is_not_refused_the_others_of_its_commit(
+    spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = await spool.append(1000.0, [wire(0)])
+
+    def full(*_: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(SpoolFile, "delete", full)
+    appended, deleted, contents = await asyncio.gather(
+        spool.append(1001.0, [wire(1)]), spool.delete([ids]), spool.contents(), return_exceptions=True
+    )
+
+    assert isinstance(deleted, NotKept)
+    assert appended == range(ids.stop, ids.stop + 1)
+    assert not isinstance(contents, BaseException)
+    assert contents.waiting == 2
+
+
 async def test_its_room_is_given_back_to_the_disk(spool: Spool) -> None:
     ids = await spool.append(0.0, [wire(n, 10_000) for n in range(80)])
     full = (await spool.contents()).bytes
