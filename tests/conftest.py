@@ -12,10 +12,15 @@ from functools import cache
 import docker  # type: ignore[import-untyped]  # it ships no types
 import pytest
 from docker.errors import DockerException  # type: ignore[import-untyped]  # likewise
+from hypothesis import HealthCheck, settings
 
 from connectors.kafka.embedded import KAFKA_VERSION, EmbeddedKafka
 
 KAFKA_IMAGE = "confluentinc/cp-kafka:7.9.0"  # testcontainers' start script is written for this image
+
+# No test fails for being slow: machines are shared. A failure prints how to repeat it.
+settings.register_profile("smsflow", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("smsflow")
 
 
 @dataclass(frozen=True)
