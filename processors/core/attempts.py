@@ -8,10 +8,11 @@ the command is read once more, and by then the person stage may have issued the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from schemas.evolve import evolve
 from schemas.records import Action, AttemptResult, Dispatch, Outcome
 from schemas.state import AttemptPhase, SenderAttempt
 
@@ -141,7 +142,7 @@ def settle(result: AttemptResult, intent: SenderAttempt, called_at: datetime | N
     another one was the attempt's owner.
     """
     doubtful = result.outcome is Outcome.NOT_SENT and result.reason == UNFENCED
-    return replace(
+    return evolve(
         result,
         outcome=Outcome.UNKNOWN if doubtful else result.outcome,
         intent_until=intent.intent_until,

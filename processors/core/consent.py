@@ -6,9 +6,9 @@ Nothing is overwritten: the whole history is the evidence (47 CFR 64.1200(a)(10)
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 from processors.core.decision import Outgoing
+from schemas.evolve import evolve
 from schemas.records import ConsentChange, ConsentState, Revocation
 from schemas.state import ConsentRecord, ConsentScope
 from schemas.topics import SMS_REVOCATIONS
@@ -44,7 +44,7 @@ def apply(consent: ConsentRecord, change: ConsentChange) -> ConsentRecord:
         source_id=change.change_id,
         occurred_at=change.occurred_at,
     )
-    return replace(consent, history=sorted([*consent.history, entry], key=_recency))
+    return evolve(consent, history=sorted([*consent.history, entry], key=_recency))
 
 
 def revocations(consent: ConsentRecord, scope: str) -> list[Outgoing]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import fields, replace
+from dataclasses import fields
 from datetime import datetime
 from hashlib import blake2b
 from zoneinfo import available_timezones
@@ -12,6 +12,7 @@ from processors.core import cost, numbers, segments
 from processors.core.decision import BadRecord
 from processors.core.policy import Policy, Sender, UnknownSenderError
 from processors.core.rules import Refuse
+from schemas.evolve import evolve
 from schemas.records import SendRequest
 from schemas.state import MessageState, Phase
 
@@ -76,7 +77,7 @@ def measured(message: MessageState, policy: Policy, now: datetime) -> MessageSta
     measure = segments.measure(segments.smart_encode(text) if request.smart_encoding else text)
     count = max(1, measure.segments)
     money = cost.estimate(count, number.region, sender.number_type, len(request.media_urls), now, policy.rates)
-    return replace(
+    return evolve(
         message,
         country=number.region,
         number_type=sender.number_type,

@@ -5,7 +5,6 @@ Every function takes a state and gives the next one; what that makes known is in
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from processors.core import consent as consents
@@ -13,6 +12,7 @@ from processors.core import intake, retries, rules, settlement, statuses
 from processors.core.events import LOOK_UP, NO_FINAL_STATUS, OUTCOME_UNKNOWN
 from processors.core.policy import Policy, UnknownSenderError
 from processors.core.rules import Hold, Refuse
+from schemas.evolve import evolve
 from schemas.records import Action, AttemptResult, HistoryEntry, MessageClass, Outcome, SendRequest
 from schemas.state import AttemptState, ConsentRecord, MessageState, Phase, ReplayState, StatusEvidence
 
@@ -40,18 +40,18 @@ def proceed(message: MessageState, consent: ConsentRecord, policy: Policy, now: 
     except UnknownSenderError as error:  # it was configured at intake and is no longer
         return fail(message, Refuse("unknown_sender", str(error), replayable=True), None, now)
     attempt = AttemptState(attempt=len(message.attempts) + 1, sender=sender.id, issued_at=now)
-    message = replace(message, phase=Phase.DISPATCHED, attempts=[*message.attempts, attempt])
+    message = evolve(message, phase=Phase.DISPATCHED, attempts=[*message.attempts, attempt])
     return _not_waiting(message, now)
 
 
 def wait(message: MessageState, reason: str, until: datetime, now: datetime) -> MessageState:
     """Let the message wait for a named reason."""
-    return replace(message, phase=Phase.WAITING, wake_at=until, wait_reason=reason, wait_since=now, updated_at=now)
+    return evolve(message, phase=Phase.WAITING, wake_at=until, wait_reason=reason, wait_since=now, updated_at=now)
 
 
 def fail(message: MessageState, why: Refuse, code: int | None, now: datetime) -> MessageState:
     """End the message without delivery."""
-    message = replace(
+    message = evolve(
         message,
         phase=Phase.FINISHED,
         failure=why.reason,
@@ -104,7 +104,7 @@ def reported(message: MessageState, report: StatusEvidence, sid: str, policy: Po
     evidence = statuses.add(message.evidence, report)
     if evidence == message.evidence:
         return message
-    message = replace(message, evidence=evidence, updated_at=now)
+    message = evolve(message, evidence=evidence, updated_at=now)
     return _merge_statuses(message, policy, now)
 
 
@@ -113,7 +113,7 @@ def priced(message: MessageState, number: int, entry: HistoryEntry, now: datetim
     attempt = message.attempts[number - 1]
     if entry.price is None or entry.currency is None or entry.price == attempt.price:
         return message
-    attempt = replace(
+    attempt = evolve(
         attempt,
         price=entry.price,
         price_currency=entry.currency,
@@ -137,7 +137,7 @@ def in_doubt(message: MessageState) -> bool:
 def kept(message: MessageState, entry: HistoryEntry) -> MessageState:
     """Keep what the list showed of a message that may be this one."""
     others = [old for old in message.listed if old.message_sid != entry.message_sid]
-    return replace(message, listed=[*others, entry])
+    return evolve(message, listed=[*others, entry])
 
 
 def claimed(message: MessageState, policy: Policy, now: datetime) -> MessageState:
@@ -147,7 +147,7 @@ def claimed(message: MessageState, policy: Policy, now: datetime) -> MessageStat
     numbers = {attempt.sid: attempt.attempt for attempt in message.attempts if attempt.sid is not None}
     mine = [entry for entry in message.listed if entry.message_sid in numbers]
     rest = [entry for entry in message.listed if entry.message_sid not in numbers]
-    message = replace(message, listed=rest if in_doubt(message) else [])
+    message = evolve(message, listed=rest if in_doubt(message) else [])
     for entry in mine:
         message = shown(message, numbers[entry.message_sid], entry, policy, now)
     return message
@@ -160,7 +160,7 @@ def woken(message: MessageState, consent: ConsentRecord, policy: Policy, now: da
     if message.phase is Phase.UNKNOWN and (message.wake_at is None or message.wake_at <= now):
         return _pursue(message, consent, policy, now)
     if message.phase is Phase.ACCEPTED and message.updated_at + policy.timing.status_within <= now:
-        return replace(message, phase=Phase.FINISHED, failure=NO_FINAL_STATUS, failed_at=now, updated_at=now)
+        return evolve(message, phase=Phase.FINISHED, failure=NO_FINAL_STATUS, failed_at=now, updated_at=now)
     return message
 
 
@@ -173,11 +173,11 @@ def replayed(
         return message
     refused = _replay_refusal(message, consent, now)
     replay = ReplayState(replay_id=request.replay_id, refused=refused, at=now)
-    message = replace(message, replays=[*message.replays, replay], updated_at=now)
+    message = evolve(message, replays=[*message.replays, replay], updated_at=now)
     if refused is not None:
         return message
-    again = replace(message.request, send_at=None, deadline=None)
-    message = replace(
+    again = evolve(message.request, send_at=None, deadline=None)
+    message = evolve(
         _unfailed(message),
         phase=Phase.WAITING,
         request=again,
@@ -217,18 +217,18 @@ def _with_attempt(message: MessageState, attempt: AttemptState, now: datetime) -
     if message.attempts[attempt.attempt - 1] is attempt:
         return message
     attempts = [attempt if old.attempt == attempt.attempt else old for old in message.attempts]
-    return replace(message, attempts=attempts, updated_at=now)
+    return evolve(message, attempts=attempts, updated_at=now)
 
 
 def _accepted(message: MessageState, now: datetime) -> MessageState:
     """Twilio has it, whatever we had believed: a failure is taken back, a retry that waits is cancelled."""
     if message.status in statuses.SUCCESSES:
         return message
-    return _not_waiting(replace(_unfailed(message), phase=Phase.ACCEPTED), now)
+    return _not_waiting(evolve(_unfailed(message), phase=Phase.ACCEPTED), now)
 
 
 def _unfailed(message: MessageState) -> MessageState:
-    return replace(
+    return evolve(
         message,
         failure=None,
         detail=None,
@@ -242,7 +242,7 @@ def _unfailed(message: MessageState) -> MessageState:
 def _unknown(message: MessageState, policy: Policy, now: datetime) -> MessageState:
     attempt = message.attempts[-1]
     wake_at = settlement.next_look_up(attempt, policy.timing, now) or now
-    return replace(
+    return evolve(
         message,
         phase=Phase.UNKNOWN,
         wake_at=wake_at,
@@ -257,9 +257,9 @@ def _pursue(message: MessageState, consent: ConsentRecord, policy: Policy, now: 
     attempt = message.attempts[-1]
     time_left = now < settlement.given_up_at(attempt, policy.timing) or not _asked(message)
     if attempt.look_ups < len(policy.timing.look_ups) and time_left:
-        return replace(message, wait_reason=LOOK_UP, wake_at=now + settlement.LOOK_UP_PATIENCE, updated_at=now)
+        return evolve(message, wait_reason=LOOK_UP, wake_at=now + settlement.LOOK_UP_PATIENCE, updated_at=now)
     if message.request.resend_if_unknown:
-        attempt = replace(attempt, outcome=Outcome.NOT_SENT, reason="resend_if_unknown", settled_at=now)
+        attempt = evolve(attempt, outcome=Outcome.NOT_SENT, reason="resend_if_unknown", settled_at=now)
         return proceed(_with_attempt(message, attempt, now), consent, policy, now)
     expires = policy.classes[message.request.message_class].on_unknown == "expire"
     detail = "Twilio's answer was lost and its message list does not show the message; it may have been sent"
@@ -277,14 +277,14 @@ def _looked_up(message: MessageState, result: AttemptResult, policy: Policy, now
     if message.phase is not Phase.UNKNOWN or result.attempt < len(message.attempts):
         return message
     if result.outcome is Outcome.ABSENT:
-        attempt = replace(attempt, look_ups=attempt.look_ups + 1)
+        attempt = evolve(attempt, look_ups=attempt.look_ups + 1)
     given_up_at = settlement.given_up_at(attempt, policy.timing)
     wake_at = settlement.next_look_up(attempt, policy.timing, now) or given_up_at
     if result.outcome is not Outcome.ABSENT:
         wake_at = now + settlement.LOOK_UP_PATIENCE
     wake_at = max(now, min(wake_at, given_up_at))
     message = _with_attempt(message, attempt, now)
-    return replace(message, wait_reason=OUTCOME_UNKNOWN, wake_at=wake_at, updated_at=now)
+    return evolve(message, wait_reason=OUTCOME_UNKNOWN, wake_at=wake_at, updated_at=now)
 
 
 def _not_accepted(message: MessageState, result: AttemptResult, policy: Policy, now: datetime) -> MessageState:
@@ -306,9 +306,9 @@ def _merge_statuses(message: MessageState, policy: Policy, now: datetime) -> Mes
     superseded = report.attempt < len(message.attempts) and report.status not in statuses.SUCCESSES
     if report.status == message.status or superseded:
         return message
-    message = replace(message, status=report.status, error_code=report.error_code)
+    message = evolve(message, status=report.status, error_code=report.error_code)
     if report.status in statuses.SUCCESSES:
-        delivered = replace(_unfailed(message), phase=Phase.FINISHED, error_code=report.error_code)
+        delivered = evolve(_unfailed(message), phase=Phase.FINISHED, error_code=report.error_code)
         return _not_waiting(delivered, now)
     if report.status in statuses.FAILURES:
         return _undelivered(message, report, policy, now)
@@ -358,4 +358,4 @@ def _says_opted_out(code: retries.Code, message: MessageState) -> bool:
 
 
 def _not_waiting(message: MessageState, now: datetime) -> MessageState:
-    return replace(message, wake_at=None, wait_reason=None, wait_since=None, updated_at=now)
+    return evolve(message, wake_at=None, wait_reason=None, wait_since=None, updated_at=now)

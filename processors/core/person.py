@@ -7,7 +7,6 @@ load), `decide`.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import datetime
 
 from processors.core import answers, events, intake, messages, rivals, rules
@@ -15,6 +14,7 @@ from processors.core import consent as consents
 from processors.core.decision import BadRecord, Decision, Origin, Outgoing, Person, PersonInput, Wake
 from processors.core.policy import Policy
 from processors.core.replies import Meaning, interpret
+from schemas.evolve import evolve
 from schemas.records import (
     Action,
     AttemptResult,
@@ -93,9 +93,9 @@ def _weighed(result: AttemptResult, person: Person, known: MessageState) -> Atte
     """What a message found in the list proves: it may be another attempt's of this person, with the same text."""
     others = [message for message in person.messages.values() if message is not known]
     if result.sid in set(_sids_of(others)):
-        return replace(result, outcome=Outcome.ABSENT, sid=None)
+        return evolve(result, outcome=Outcome.ABSENT, sid=None)
     if any(rivals.compete(known, result.attempt, other) for other in others):
-        return replace(result, outcome=Outcome.UNKNOWN, reason="ambiguous", sid=None)
+        return evolve(result, outcome=Outcome.UNKNOWN, reason="ambiguous", sid=None)
     return result
 
 
@@ -179,7 +179,7 @@ def _told(person: Person, old: MessageState | None, new: MessageState, origin: O
     """Save the new state, with the place its input was read from, and publish what it adds."""
     if new is old:
         return Decision()
-    saved = replace(new, applied={**new.applied, origin.topic: origin.offset})
+    saved = evolve(new, applied={**new.applied, origin.topic: origin.offset})
     return Decision(messages=(saved,), records=tuple(events.news(old, saved, _sids(person, except_for=saved))))
 
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 import heapq
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from processors.core import throttle
 from processors.core.attempts import OWN_REASONS
 from processors.core.lanes import Lanes, Waiting
 from processors.core.retries import Codes
+from schemas.evolve import evolve
 from schemas.records import Action, AttemptResult, Dispatch, Lane, Outcome
 from schemas.state import ThrottleState
 
@@ -146,10 +147,10 @@ class Desk:
         """Take a limit over as it was saved: its rate, debt and rest, but no tokens, as nobody knows who spent them."""
         fresh = throttle.bucket(self._ceiling(state.sender), now)
         resting = state.resting_until is not None and state.resting_until > now
-        limit = replace(fresh, rate=min(state.rate, fresh.ceiling), tokens=min(state.tokens, 0.0), at=state.at)
-        limit = limit if resting else replace(throttle.refill(limit, now), at=max(state.at, now))
+        limit = evolve(fresh, rate=min(state.rate, fresh.ceiling), tokens=min(state.tokens, 0.0), at=state.at)
+        limit = limit if resting else evolve(throttle.refill(limit, now), at=max(state.at, now))
         rest = Rest(state.sender, state.at, state.rest_reason or "", alert=False) if resting else None
-        self._lines[state.sender] = _Line(replace(limit, tokens=min(limit.tokens, 0.0)), rest)
+        self._lines[state.sender] = _Line(evolve(limit, tokens=min(limit.tokens, 0.0)), rest)
 
     def may_go(self, command: Dispatch, now: datetime) -> bool:
         """Whether a message that just came may be called at once; if so its segments are spent."""

@@ -10,9 +10,11 @@ back by small steps. It never exceeds the ceiling that the sender's type allows.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import ceil
+
+from schemas.evolve import evolve
 
 _FLOOR = 1 / 16  # of the ceiling: slow, but each minute still tells whether the limit is over
 _STEP = 1 / 20  # of the ceiling: from half speed back to full in ten steps
@@ -46,7 +48,7 @@ def take(state: Bucket, segments: int, now: datetime) -> tuple[Bucket, bool, tim
     lacking = min(segments, filled.capacity) - filled.tokens
     closed = max(filled.at - now, timedelta())
     if lacking <= _EPSILON and not closed:
-        return replace(filled, tokens=filled.tokens - segments), True, timedelta()
+        return evolve(filled, tokens=filled.tokens - segments), True, timedelta()
     return filled, False, closed + timedelta(microseconds=ceil(max(lacking, 0) / filled.rate * 1e6))
 
 
@@ -55,12 +57,12 @@ def refill(state: Bucket, now: datetime) -> Bucket:
     if now <= state.at:
         return state
     gained = (now - state.at).total_seconds() * state.rate
-    return replace(state, tokens=min(state.capacity, state.tokens + gained), at=now)
+    return evolve(state, tokens=min(state.capacity, state.tokens + gained), at=now)
 
 
 def cool_down(state: Bucket, until: datetime) -> Bucket:
     """Close the bucket until then, and let it start from empty. Never shortens a pause that is under way."""
-    return replace(state, tokens=min(state.tokens, 0.0), at=max(state.at, until))
+    return evolve(state, tokens=min(state.tokens, 0.0), at=max(state.at, until))
 
 
 def slower(state: Bucket, now: datetime) -> Bucket:
@@ -68,7 +70,7 @@ def slower(state: Bucket, now: datetime) -> Bucket:
     if now - state.slowed_at < _SETTLE:
         return state
     rate = max(state.rate / 2, state.ceiling * _FLOOR)
-    return replace(refill(state, now), rate=rate, slowed_at=now, changed_at=now)
+    return evolve(refill(state, now), rate=rate, slowed_at=now, changed_at=now)
 
 
 def faster(state: Bucket, now: datetime) -> Bucket:
@@ -76,4 +78,4 @@ def faster(state: Bucket, now: datetime) -> Bucket:
     if state.rate >= state.ceiling or now - state.changed_at < _SETTLE:
         return state
     rate = min(state.rate + state.ceiling * _STEP, state.ceiling)
-    return replace(refill(state, now), rate=rate, changed_at=now)
+    return evolve(refill(state, now), rate=rate, changed_at=now)
