@@ -13,7 +13,8 @@ class SystemClock:
     """The machine's clocks."""
 
     def now(self) -> datetime:
-        return datetime.now(UTC)
+        now = datetime.now(UTC)
+        return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
     def elapsed(self) -> float:
         return time.clock_gettime(_CLOCK_ID)

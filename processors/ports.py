@@ -20,7 +20,7 @@ class Clock(Protocol):
     """Time as an argument's source; tests turn it by hand."""
 
     def now(self) -> datetime:
-        """The wall clock: aware, UTC."""
+        """The wall clock: aware, UTC, whole milliseconds, so that a time equals what is read back of it."""
         ...
 
     def elapsed(self) -> float:

@@ -22,6 +22,7 @@ from processors import durable
 from processors.core.decision import Decision, Person, Wake
 from processors.core.person import empty_consent
 from processors.durable import Changes, DurableTable
+from processors.person.remembered import Remembered
 from schemas.codec import Codec
 from schemas.errors import DecodeError
 from schemas.state import ConsentRecord, MessageState, Phase
@@ -60,6 +61,7 @@ class PersonTables:
 
     def __init__(self, app: faust.App, codec: Codec) -> None:
         self._codec = codec
+        self._states = Remembered(codec)
         self._consent: DurableTable = app.Table("consent")
         self._messages: DurableTable = app.Table("messages")
         self._schedule: DurableTable = app.Table("schedule")
@@ -85,7 +87,7 @@ class PersonTables:
             consent[old.number.encode()] = self._codec.encode(decision.consent)
         for message in decision.messages:
             key = message_key(old.number, message.message_id)
-            messages[key] = self._codec.encode(message)
+            messages[key] = self._states.write(key, message)
             schedule.update(_moved(key, old.messages.get(message.message_id), message))
         if keep is not None:
             schedule.pop(keep, None)
@@ -150,13 +152,14 @@ class PersonTables:
             await durable.write(self._messages, {key: None})
 
     def _one_message(self, partition: int, person: str, message_id: str) -> dict[str, MessageState]:
-        value = durable.read(self._messages, partition, message_key(person, message_id))
-        return {} if value is None else {message_id: self._codec.decode(MessageState, value)}
+        key = message_key(person, message_id)
+        value = durable.read(self._messages, partition, key)
+        return {} if value is None else {message_id: self._states.read(key, value)}
 
     def _all_messages(self, partition: int, person: str) -> dict[str, MessageState]:
         start, stop = person.encode() + SEPARATOR, person.encode() + _AFTER_SEPARATOR
         rows = durable.scan(self._messages, partition, start, stop)
-        states = (self._codec.decode(MessageState, value) for _, value in rows)
+        states = (self._states.read(key, value) for key, value in rows)
         return {state.message_id: state for state in states}
 
 
