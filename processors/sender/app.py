@@ -105,8 +105,8 @@ def _stage(app: faust.App, config: AppConfig, outside: SenderOutside, fail: Fail
 
 def _start_reconciler(app: faust.App, outside: SenderOutside) -> None:
     """Let the owner of partition 0 read Twilio's list: one worker at a time, as a rule."""
-    window = timedelta(seconds=outside.reconcile_window_s)
-    reconciler = Reconciler(outside.history, outside.publisher, outside.codec, outside.clock, window)
+    every, window = timedelta(seconds=outside.reconcile_every_s), timedelta(seconds=outside.reconcile_window_s)
+    reconciler = Reconciler(outside.history, outside.publisher, outside.codec, outside.clock, every, window)
     first = TP(_LANES[0], 0)
 
     async def reconcile() -> None:

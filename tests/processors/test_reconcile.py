@@ -3,19 +3,20 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 
 import pytest
 
 from connectors.clock import ManualClock
 from connectors.memory import MemoryPublisher
-from processors.reconcile import Reconciler
+from processors.reconcile import Reconciler, depth
 from schemas.codec import Codec
 from schemas.records import AttemptResult, Dispatch, HistoryEntry
 from schemas.topics import SMS_HISTORY
 from tests.builders import NOW, history_entry
 
 CODEC = Codec()
-WINDOW = timedelta(days=2)
+EVERY, WINDOW = timedelta(minutes=5), timedelta(days=2)
 
 
 class MemoryList:
@@ -47,7 +48,7 @@ def entry(number: int, status: str = "delivered", price: str | None = "0.0079") 
 
 
 def reconciler(source: MemoryList, publisher: MemoryPublisher, remembered: int = 100) -> Reconciler:
-    return Reconciler(source, publisher, CODEC, ManualClock(NOW), WINDOW, remembered)
+    return Reconciler(source, publisher, CODEC, ManualClock(NOW), EVERY, WINDOW, remembered)
 
 
 def published(publisher: MemoryPublisher) -> list[HistoryEntry]:
@@ -64,12 +65,38 @@ async def test_it_publishes_prices_and_final_statuses_under_the_person() -> None
     assert {record.key for record in publisher.records} == {known[0].person.encode()}
 
 
-async def test_it_reads_a_moving_window() -> None:
+async def test_it_reads_the_whole_window_first_and_then_as_far_as_news_can_be() -> None:
     source = MemoryList()
+    rounds = reconciler(source, MemoryPublisher())
 
-    await reconciler(source, MemoryPublisher()).round()
+    for _ in range(9):
+        await rounds.round()
 
-    assert source.asked == [(NOW - WINDOW, NOW)]
+    assert source.asked[0] == (NOW - WINDOW, NOW)
+    assert [(until - since) // EVERY for since, until in source.asked[1:]] == [2, 4, 2, 8, 2, 4, 2, 16]
+
+
+def test_a_message_is_read_again_before_its_age_has_tripled_and_not_much_more_often() -> None:
+    rounds = int(WINDOW / EVERY)
+    for created in range(1, 40):
+        ages = [number - created for number in range(created + 1, created + rounds)]
+        read = [age for age in ages if depth(created + age, EVERY, WINDOW) >= age * EVERY]
+        assert read[0] == 1
+        assert all(later <= 3 * age for age, later in pairwise(read))
+        assert len(read) <= 12
+
+
+async def test_a_reading_that_failed_is_made_up_for_as_deep_as_it_was() -> None:
+    source = MemoryList(*map(entry, range(4)))
+    rounds = reconciler(source, MemoryPublisher())
+    source.broken_page = 1
+    for _ in range(2):
+        await rounds.round()
+    source.broken_page = None
+    for _ in range(2):
+        await rounds.round()
+
+    assert [until - since for since, until in source.asked] == [WINDOW, WINDOW, WINDOW, 2 * EVERY]
 
 
 async def test_it_says_each_thing_once_and_news_again() -> None:
