@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from itertools import islice
 from typing import Any
 from urllib.parse import urlencode
@@ -66,12 +67,19 @@ class Query:
 
 
 def _day(text: str | None) -> date | None:
-    """A day, also from an instant: the documented precision is a day."""
-    return datetime.fromisoformat(text).astimezone(UTC).date() if text and "T" in text else _plain_day(text)
+    """A day, also from an instant in any of the forms in Twilio's examples: the documented precision is a day.
+
+    Raises ValueError. Source: https://github.com/twilio/twilio-oai, examples of ListMessage
+    """
+    return _gmt(text).date() if text else None
 
 
-def _plain_day(text: str | None) -> date | None:
-    return date.fromisoformat(text) if text else None
+def _gmt(text: str) -> datetime:
+    if "/" in text:
+        instant, _, zone = text.rpartition(" ")
+        text = f"{datetime.strptime(instant, '%m/%d/%Y %H:%M:%S'):%d %b %Y %H:%M:%S} {zone}"  # noqa: DTZ007  the zone follows
+    when = datetime.fromisoformat(text) if text[:1].isdigit() and "-" in text[:5] else parsedate_to_datetime(text)
+    return when.replace(tzinfo=when.tzinfo or UTC).astimezone(UTC)
 
 
 def page(

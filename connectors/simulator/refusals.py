@@ -45,6 +45,8 @@ _WORDS = {
     35126: "ScheduleType must be fixed: {0}",
 }
 
+CODES = tuple(_WORDS)
+
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
