@@ -12,7 +12,7 @@ SEEDS ?= 1-3
 POINTS ?= all
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check lint unit integration crash-matrix wheel clean
+.PHONY: help demo up test check lint unit integration crash-matrix baseline wheel clean
 
 help:  ## show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ integration: $(INSTALLED)  ## tests on servers only
 
 crash-matrix: $(INSTALLED)  ## kill every role at every named step: SEEDS=1-3 POINTS=all
 	$(BIN)/python -m tests.crash.matrix --seeds $(SEEDS) --points $(POINTS)
+
+baseline: $(INSTALLED)  ## the usual Celery sender and smsflow under the same faults, side by side
+	$(BIN)/python -m benchmarks.naive $(ARGS)
 
 wheel: $(INSTALLED)  ## build the wheel, then test what is in it, away from the sources
 	rm -rf dist build

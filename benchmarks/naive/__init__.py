@@ -1,0 +1,8 @@
+"""The usual way beside ours: a Celery task that retries whatever goes wrong, and smsflow, on one schedule of faults.
+
+    python -m benchmarks.naive --messages 400 --seed 1
+
+Both get the same requests at the same pace, the same STOPs, a twin of the same seed that loses answers in the same way
+(`tests/crash/system.py`, LOSSES), and their workers killed -9 when the twin has accepted the same numbers of messages.
+The twin's ledger counts.
+"""
