@@ -10,17 +10,21 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
+import orjson
+
 from connectors.simulator.magic import magic_from, magic_to
 from connectors.simulator.refusals import Refusal
 from connectors.simulator.segments import count_segments, smart_encoded
 from connectors.simulator.settings import Account, Service, SimulatorSettings
 
 MAX_BODY = 1600
+MAX_MEDIA = 10
 MAX_CALLBACK_URL = 4000
 _E164 = re.compile(r"\+[1-9]\d{6,14}\Z")
 _NANP = re.compile(r"\+1[2-9]\d{2}[2-9]\d{6}\Z")
 _MAGIC = re.compile(r"\+1500555\d{4}\Z")
 _SHORT = re.compile(r"\d{3,8}\Z")
+_CONTENT_SID = re.compile(r"HX[0-9a-fA-F]{32}\Z")
 _SENDER = re.compile(r"(\+[1-9]\d{6,14}|\d{3,8}|(?=.*[A-Za-z])[A-Za-z0-9 ]{1,11})\Z")
 
 Form = Mapping[str, Sequence[str]]
@@ -118,10 +122,28 @@ def _check_service(sid: str, service: Service | None, sender: str) -> Refusal | 
 
 
 def _check_content(form: Form) -> Refusal | None:
-    body = one(form, "Body")
-    if not (body or one(form, "MediaUrl") or one(form, "ContentSid")):
+    body, media = one(form, "Body"), form.get("MediaUrl", ())
+    if not (body or media or one(form, "ContentSid") or one(form, "ContentVariables")):
         return Refusal(21602)
-    return Refusal(21617) if len(body) > MAX_BODY else None
+    if len(body) > MAX_BODY:
+        return Refusal(21617)
+    return Refusal(21623) if len(media) > MAX_MEDIA else _check_template(form)
+
+
+def _check_template(form: Form) -> Refusal | None:
+    sid, variables = one(form, "ContentSid"), one(form, "ContentVariables")
+    if variables and not sid:
+        return Refusal(21654)
+    if sid and not _CONTENT_SID.match(sid):
+        return Refusal(21655, sid)
+    return Refusal(21656) if variables and not _is_object(variables) else None
+
+
+def _is_object(text: str) -> bool:
+    try:
+        return isinstance(orjson.loads(text), dict)
+    except orjson.JSONDecodeError:
+        return False
 
 
 def _check_callback(form: Form) -> Refusal | None:

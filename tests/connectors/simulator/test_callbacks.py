@@ -135,6 +135,23 @@ def test_what_is_tried_again(fragment: str, kind: str, tries: int, again: bool) 
     assert (retry(failed(fragment, tries), Reply(kind), NOW, timedelta(seconds=1)) is not None) is again
 
 
+@pytest.mark.parametrize(
+    ("fragment", "connect_ms", "read_ms", "total_ms"),
+    [
+        ("", 5000, 15000, 15000),
+        ("ct=100&rt=100&tt=100", 100, 100, 100),
+        ("ct=10000&rt=15000&tt=15000", 10000, 15000, 15000),
+        ("ct=99&rt=99&tt=99", 5000, 15000, 15000),
+        ("ct=10001&rt=15001&tt=15001", 5000, 15000, 15000),
+        ("ct=soon&rt=&tt=-1", 5000, 15000, 15000),
+    ],
+)
+def test_time_outs_have_bounds_and_defaults(fragment: str, connect_ms: int, read_ms: int, total_ms: int) -> None:
+    """https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides: `ct`, `rt`, `tt`."""
+    rules, ms = Rules.parse(fragment), timedelta(milliseconds=1)
+    assert (rules.connect / ms, rules.read / ms, rules.total / ms) == (connect_ms, read_ms, total_ms)
+
+
 async def run_with(faults: CallbackFaults, connect: Connect, receiver: Receiver, messages: int = 1) -> list[str]:
     async with Simulator(clock=ManualClock(), mix=ALWAYS, callback_faults=faults) as sim:
         client = connect(sim)

@@ -1,5 +1,8 @@
 """Incoming texts, opt-out by Twilio itself, and replies."""
 
+from datetime import timedelta
+from typing import Any
+
 import aiohttp
 import pytest
 from twilio.base.exceptions import TwilioRestException
@@ -142,15 +145,42 @@ async def test_confirmations_can_be_switched_off(receiver: Receiver) -> None:
         assert len(receiver.received) == 1
 
 
-async def test_advanced_opt_out_says_what_it_matched_and_answers_itself(receiver: Receiver) -> None:
+@pytest.mark.parametrize("said", ["STOP", "START", "HELP"])
+async def test_advanced_opt_out_says_what_it_matched_and_answers_itself(receiver: Receiver, said: str) -> None:
     """https://www.twilio.com/docs/messaging/tutorials/advanced-opt-out: `OptOutType` only then."""
     service = Service(advanced_opt_out=True)
     accounts = (account(receiver, services=(service,)),)
     async with Simulator(clock=ManualClock(), mix=ALWAYS, accounts=accounts, confirmations=False) as sim:
-        await text(sim, "HELP", to=POOL)
-        assert receiver.received[0].fields["OptOutType"] == "HELP"
+        await text(sim, f" {said.lower()} ", to=POOL)
+        assert receiver.received[0].fields["OptOutType"] == said
         assert receiver.received[0].fields["MessagingServiceSid"] == SERVICE_SID
-        assert len(of_kind(sim, "confirmation")) == 1
+        assert [message.to for message in of_kind(sim, "confirmation")] == [PERSON]
+        await text(sim, "thanks", to=POOL)
+        assert "OptOutType" not in receiver.received[1].fields
+
+
+async def test_with_advanced_opt_out_a_start_opens_the_service_again(receiver: Receiver, connect: Connect) -> None:
+    """https://www.twilio.com/docs/messaging/tutorials/advanced-opt-out"""
+    accounts = (account(receiver, services=(Service(advanced_opt_out=True),)),)
+    ends = []
+    async with Simulator(clock=ManualClock(), mix=ALWAYS, accounts=accounts) as sim:
+        client = connect(sim)
+        for word in ("STOP", "START"):
+            await text(sim, word, to=POOL)
+            sid = (await create(client, messaging_service_sid=SERVICE_SID)).sid
+            await sim.settle()
+            ends.append((sim.world.store.messages[sid].status, sim.world.store.messages[sid].code))
+    assert ends == [("failed", 21610), ("delivered", None)]
+
+
+async def test_a_stop_reaches_what_is_scheduled_at_twilio(sim: Simulator, client: Client) -> None:
+    """https://www.twilio.com/docs/messaging/tutorials/advanced-opt-out: asked when the service sends."""
+    send_at = sim.clock.now() + timedelta(minutes=10)
+    given: dict[str, Any] = {"messaging_service_sid": SERVICE_SID, "schedule_type": "fixed", "send_at": send_at}
+    sid = (await create(client, **given)).sid
+    sim.world.receive(PERSON, POOL, "STOP", sim.clock.now())
+    await sim.settle()
+    assert (sim.world.store.messages[sid].status, sim.world.store.messages[sid].code) == ("failed", 21610)
 
 
 async def test_a_text_to_a_strange_number_is_the_callers_mistake(sim: Simulator, connect: Connect) -> None:

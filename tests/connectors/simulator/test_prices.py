@@ -1,15 +1,20 @@
 """Prices as Twilio states them: https://support.twilio.com/hc/en-us/articles/46871410243099"""
 
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 
+from connectors.simulator.clock import ManualClock
+from connectors.simulator.messages import Message
 from connectors.simulator.prices import price
-
-PERSON = "+12125550101"
+from connectors.simulator.server import Simulator
+from connectors.simulator.settings import Latencies, Span
+from tests.connectors.simulator.conftest import ALWAYS, PERSON, SENDER
 
 
 def test_every_segment_is_charged_with_its_carrier_fee() -> None:
+    """https://support.twilio.com/hc/en-us/articles/46871410243099: one figure, the carrier's fee in it."""
     one, three = price("delivered", None, PERSON, 1), price("delivered", None, PERSON, 3)
     assert one in (Decimal("-0.01180"), Decimal("-0.01280"))
     assert three == one * 3
@@ -32,6 +37,31 @@ def test_a_failed_message_costs_its_fee_once_unless_exempt(code: int, fee: str |
     """https://support.twilio.com/hc/en-us/articles/27502337507483"""
     amount = price("failed", code, PERSON, 5)
     assert (None if amount is None else str(amount)) == fee
+
+
+EXEMPT = (
+    *(12400, 20500, 20504, 30103, 30500, 63010, 63012, 30036, 30002, 30454, 63038, 90010, 30450, 21408),
+    *(63013, 63018, 63021, 63024, 63032, 30008),
+)
+
+
+@pytest.mark.parametrize("code", EXEMPT)
+def test_these_failures_are_exempt(code: int) -> None:
+    """https://support.twilio.com/hc/en-us/articles/27502337507483, the whole list."""
+    assert price("failed", code, PERSON, 5) is None
+
+
+async def test_a_price_may_come_a_day_after_delivery() -> None:
+    """https://support.twilio.com/hc/en-us/articles/46871410243099: up to 24 hours."""
+    late = Latencies(price=Span(timedelta(hours=23), timedelta(hours=24)))
+    async with Simulator(clock=ManualClock(), mix=ALWAYS, latencies=late) as sim:
+        form = {"To": [PERSON], "From": [SENDER], "Body": ["Hello"]}
+        message = sim.world.create(sim.account, form, sim.clock.now())
+        assert isinstance(message, Message)
+        await sim.advance(timedelta(hours=22))
+        assert (message.status, message.price) == ("delivered", None)
+        await sim.advance(timedelta(hours=3))
+        assert message.price == price("delivered", None, PERSON, 1)
 
 
 def test_the_fee_can_be_kept_out_of_the_price() -> None:

@@ -17,6 +17,7 @@ from tests.connectors.simulator.conftest import PERSON, SENDER, Connect, create
 NOW = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 OTHER = Account(sid="AC" + "9" * 32, numbers=frozenset({"+12125550199"}), services=())
 EMPTY = "MG" + "e" * 32
+TEMPLATE = "HX" + "a" * 32
 MINE = Account(services=(Service(), Service(sid=EMPTY, numbers=())))
 SETTINGS = SimulatorSettings(accounts=(MINE, OTHER))
 
@@ -49,6 +50,12 @@ def code_of(**changes: str | None) -> int | None:
         ({"Body": None, "MediaUrl": "https://example.org/a.png"}, None),
         ({"Body": "x" * 1600}, None),
         ({"Body": "x" * 1601}, 21617),
+        ({"Body": None, "ContentSid": TEMPLATE}, None),
+        ({"Body": None, "ContentSid": TEMPLATE, "ContentVariables": '{"1": "x"}'}, None),
+        ({"Body": None, "ContentVariables": "{}"}, 21654),
+        ({"Body": None, "ContentSid": "HX1"}, 21655),
+        ({"Body": None, "ContentSid": TEMPLATE, "ContentVariables": "1=x"}, 21656),
+        ({"Body": None, "ContentSid": TEMPLATE, "ContentVariables": "[]"}, 21656),
         ({"StatusCallback": "ftp://example.org/"}, 21609),
         ({"StatusCallback": "https://my_host.example.org/"}, 21609),
         ({"StatusCallback": "https://example.org/" + "x" * 4000}, 21609),
@@ -65,7 +72,16 @@ def code_of(**changes: str | None) -> int | None:
     ],
 )
 def test_a_request_is_refused_by_its_first_mistake(changes: dict[str, str | None], code: int | None) -> None:
+    """https://www.twilio.com/docs/api/errors, each code's own page."""
     assert code_of(**changes) == code
+
+
+@pytest.mark.parametrize(("count", "code"), [(10, None), (11, 21623)])
+def test_ten_media_are_the_most(count: int, code: int | None) -> None:
+    """https://www.twilio.com/docs/api/errors/21623"""
+    form = {"To": [PERSON], "From": [SENDER], "MediaUrl": ["https://example.org/a.png"] * count}
+    result = read(form, MINE, SETTINGS, NOW)
+    assert (result.code if isinstance(result, Refusal) else None) == code
 
 
 @pytest.mark.parametrize(
@@ -91,6 +107,7 @@ def test_scheduling_has_a_window_and_needs_a_service(changes: dict[str, str | No
 
 
 async def test_the_sdk_sees_twilios_error_body(client: Client) -> None:
+    """https://www.twilio.com/docs/usage/twilios-response#response-formats-exceptions"""
     with pytest.raises(TwilioRestException) as caught:
         await create(client, to="nobody")
     assert (caught.value.status, caught.value.code) == (400, 21211)
@@ -134,7 +151,7 @@ def test_a_queue_of_ten_hours_is_full() -> None:
 async def test_a_full_queue_refuses_a_number_and_fails_a_service(
     connect: Connect, sim: Simulator, sender: str | None, face: str
 ) -> None:
-    """21611 at create for a number, 30001 afterwards for a service."""
+    """https://www.twilio.com/docs/api/errors/21611 at create for a number, 30001 afterwards for a service."""
     async with Simulator(clock=sim.clock, default_rate=1 / 40000) as slow:
         client = connect(slow)
         given: dict[str, Any] = {"from_": sender} if sender else {"messaging_service_sid": SERVICE_SID}

@@ -38,6 +38,7 @@ FLAG = "\U0001f1fa\U0001f1f8"
     ],
 )
 def test_published_vectors(text: str, segments: int) -> None:
+    """https://github.com/TwilioDevEd/message-segment-calculator"""
     assert count_segments(text) == segments
 
 
