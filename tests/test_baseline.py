@@ -36,7 +36,8 @@ def test_every_message_is_counted_once() -> None:
         (third, "+2", LATE + timedelta(seconds=1)),  # after STOP
         ("of another run", "+2", LATE + timedelta(seconds=1)),
     ]
-    counted = schedule.count("it", what, accepted, frozenset({first, *rest}), {"+2": NOW})
+    suppressed, failed = frozenset(sorted(rest)[:6]), frozenset({first, *rest})
+    counted = schedule.count("it", what, accepted, suppressed, failed, {"+2": NOW})
 
     assert (counted.requested, counted.accepted, counted.duplicates) == (40, 3, 1)
-    assert (counted.reported, counted.lost, counted.after_stop) == (36, 1, 1)
+    assert (counted.suppressed, counted.failed, counted.lost, counted.after_stop) == (6, 30, 1, 1)

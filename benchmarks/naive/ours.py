@@ -10,10 +10,10 @@ from confluent_kafka import Producer
 from benchmarks.naive.schedule import Result, Schedule, count, rows_of
 from processors.cli.demo_load import POOL
 from schemas.codec import Codec
-from schemas.records import ConsentChange, ConsentState, SendRequest
+from schemas.records import ConsentChange, ConsentState, Failed, SendRequest
 from schemas.topics import SMS_CONSENT, SMS_REQUESTS
 from tests.crash.court import REST_S, Court
-from tests.crash.records import attempt_of, message_of
+from tests.crash.records import Seen, attempt_of, message_of
 from tests.crash.system import System
 
 CODEC = Codec()
@@ -75,4 +75,9 @@ class Ours:
             if one.record.revoked:
                 stops.setdefault(one.record.person, one.at)
         rows = rows_of(evidence.rows, lambda row: message_of(attempt_of(row)))
-        return count(self.name, schedule, rows, schedule.batch.ids - silent, stops)
+        suppressed = frozenset(name for name, found in evidence.records.items() if any(map(_is_suppressed, found)))
+        return count(self.name, schedule, rows, suppressed, schedule.batch.ids - silent, stops)
+
+
+def _is_suppressed(seen: Seen) -> bool:
+    return isinstance(seen.record, Failed) and seen.record.suppressed

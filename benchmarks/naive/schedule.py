@@ -69,15 +69,17 @@ class Side(Protocol):
 class Result:
     """One line of the table.
 
-    ``accepted`` counts messages, ``duplicates`` acceptances beyond a message's first. Of the others, ``reported`` are
-    those that were said to have failed or to be suppressed, ``lost`` those of which nothing was said.
+    ``accepted`` counts messages, ``duplicates`` acceptances beyond a message's first. Of the other messages
+    ``suppressed`` are those not sent because of a STOP, ``failed`` those reported as failed or unknown, ``lost`` those
+    of which nothing was said.
     """
 
     name: str
     requested: int
     accepted: int
     duplicates: int
-    reported: int
+    suppressed: int
+    failed: int
     lost: int
     after_stop: int
     kills: int
@@ -120,20 +122,23 @@ def count(
     side: str,
     schedule: Schedule,
     accepted: Iterable[tuple[str, str, datetime]],
-    reported: frozenset[str],
+    suppressed: frozenset[str],
+    failed: frozenset[str],
     stops: Mapping[str, datetime],
 ) -> Result:
     """``accepted``: message, person and time of every row of the twin's ledger. ``stops``: when they were on record."""
     rows = [row for row in accepted if row[0] in schedule.batch.ids]
     times = Counter(message_id for message_id, _, _ in rows)
+    rest = schedule.batch.ids - times.keys()
     late = [row for row in rows if row[1] in stops and row[2] > stops[row[1]] + GRACE + SLOWEST]
     return Result(
         name=side,
         requested=len(schedule.batch.requests),
         accepted=len(times),
         duplicates=len(rows) - len(times),
-        reported=len(schedule.batch.ids & reported - times.keys()),
-        lost=len(schedule.batch.ids - times.keys() - reported),
+        suppressed=len(rest & suppressed),
+        failed=len(rest & failed - suppressed),
+        lost=len(rest - suppressed - failed),
         after_stop=len(late),
         kills=len(schedule.kills),
     )

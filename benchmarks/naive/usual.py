@@ -15,6 +15,7 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -72,9 +73,7 @@ class Usual:
             "NAIVE_PUBLIC": public,
         }
         os.environ |= self._given  # before the task is imported: its client and broker come from there
-        from benchmarks.naive.tasks import send_sms
-
-        self._task = send_sms
+        self._tasks = import_module("benchmarks.naive.tasks")
         self._stack.callback(self._kill_worker)
         self._start_worker()
 
@@ -125,7 +124,7 @@ class Usual:
 
     def ask(self, request: SendRequest) -> None:
         arguments = (request.message_id, request.to, _sender_of(request.to), request.body)
-        self._task.apply_async(arguments, eta=request.send_at)
+        self._tasks.send_sms.apply_async(arguments, eta=request.send_at)
 
     def stop(self, person: str, *, by_text: bool) -> None:
         if by_text:
@@ -134,9 +133,7 @@ class Usual:
             self._opt_out(person)
 
     def _opt_out(self, person: str) -> None:
-        from benchmarks.naive.tasks import OPTED_OUT
-
-        self._store.sadd(OPTED_OUT, person)
+        self._store.sadd(self._tasks.OPTED_OUT, person)
         self._stops.setdefault(person, datetime.now(UTC))
 
     def fall(self) -> None:
@@ -161,12 +158,13 @@ class Usual:
         return self._count(schedule).lost == 0
 
     def _count(self, schedule: Schedule) -> Result:
-        from benchmarks.naive.tasks import FAILED, SUPPRESSED
-
-        reported = frozenset(str(told) for key in (FAILED, SUPPRESSED) for told in self._store.smembers(key))
+        suppressed, failed = self._told(self._tasks.SUPPRESSED), self._told(self._tasks.FAILED)
         with urllib.request.urlopen(f"{self._twin}/sim/ledger") as answer:
             ledger = [row for row in map(json.loads, answer) if row["kind"] == "api"]
-        return count(self.name, schedule, rows_of(ledger, _message_of), reported, self._stops)
+        return count(self.name, schedule, rows_of(ledger, _message_of), suppressed, failed, self._stops)
+
+    def _told(self, key: str) -> frozenset[str]:
+        return frozenset(map(str, self._store.smembers(key)))
 
     def _get(self, path: str) -> Any:
         with urllib.request.urlopen(self._twin + path) as answer:
