@@ -60,6 +60,10 @@ class SchemaRegistry:
             raise IncompatibleSchema(_advice(self._url, problems))
         return {file.name: self._register(subject, file) for subject, file in wanted}
 
+    def close(self) -> None:
+        """Give up its connections; `find` answers no more."""
+        self._client.close()
+
     def _problem(self, subject: str, file: AvroFile) -> str | None:
         def asked() -> bool:
             return bool(self._client.test_compatibility_all_versions(subject, _schema(file)))

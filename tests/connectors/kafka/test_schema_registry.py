@@ -1,7 +1,7 @@
 """Registration by confluent-kafka's own client.
 
-No real Schema Registry is at hand in these tests: they speak to a stand-in of its REST interface (registry_server.py).
-docker-compose.yml has a real one.
+These tests speak to a stand-in of its REST interface (registry_server.py); test_real_registry.py speaks to a real one,
+where one is named.
 """
 
 from __future__ import annotations
