@@ -16,6 +16,8 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from connectors.kafka.cluster import Where, cluster
+
 logger = logging.getLogger(__name__)
 
 OnChange = Callable[[bytes, bytes | None], None]
@@ -27,7 +29,7 @@ _MAX_RECORDS = 5000  # more at once would hold up the loop at a start
 
 
 class _TopicShrank(Exception):  # noqa: N818  internal: the copy is thrown away and read anew
-    """The topic ends before what was read of it: it was made anew, or its broker lost it."""
+    """The topic is gone, or ends before what was read of it: it was made anew, or its broker lost it."""
 
 
 class CompactedTopic:
@@ -38,9 +40,9 @@ class CompactedTopic:
     """
 
     def __init__(
-        self, bootstrap: str, topic: str, elapsed: Callable[[], float], on_change: OnChange | None = None
+        self, where: Where, topic: str, elapsed: Callable[[], float], on_change: OnChange | None = None
     ) -> None:
-        self._bootstrap = bootstrap
+        self._cluster = cluster(where)
         self._topic = topic
         self._elapsed = elapsed
         self._on_change = on_change or (lambda _key, _value: None)
@@ -90,7 +92,7 @@ class CompactedTopic:
     async def _follow(self) -> None:
         consumer = AIOKafkaConsumer(
             self._topic,
-            bootstrap_servers=self._bootstrap,
+            **self._cluster.aiokafka(),
             group_id=None,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
@@ -137,8 +139,11 @@ class CompactedTopic:
         """Where the topic ends now, or None if there is no answer for all the partitions it ever had."""
         asked_at = self._elapsed()
         partitions = frozenset(consumer.assignment())
-        self._partitions |= partitions
-        if not partitions or partitions != self._partitions:
+        if gone := self._partitions - partitions:
+            # This client would look for them again with its next metadata, minutes later; a new one does at once.
+            raise _TopicShrank(f"{len(gone)} of its partitions are gone")
+        self._partitions = partitions
+        if not partitions:
             return None
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
