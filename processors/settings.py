@@ -50,6 +50,53 @@ class SenderSettings(_Group):
     campaign: str | None = None
 
 
+class KafkaSettings(_Group):
+    """How one gets into the cluster that ``broker`` names, in Kafka's words. All files are PEM.
+
+    Without ``ca_file`` the system's certificate authorities are trusted. ``cert_file`` and ``key_file`` answer a broker
+    that asks its clients for a certificate.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
+    username: str | None = None
+    password: SecretStr | None = None
+    ca_file: Path | None = None
+    cert_file: Path | None = None
+    key_file: Path | None = None
+    key_password: SecretStr | None = None
+
+    @field_validator("sasl_mechanism", "username", "password")
+    @classmethod
+    def _belongs_to_sasl(cls, value: object, info: ValidationInfo) -> object:
+        protocol = info.data.get("security_protocol")
+        if protocol is None:  # which is a problem of its own
+            return value
+        if protocol.startswith("SASL_") and value is None:
+            raise ValueError(f"needed with security_protocol {protocol}")
+        if not protocol.startswith("SASL_") and value is not None:
+            raise ValueError("used only with security_protocol SASL_SSL or SASL_PLAINTEXT: set it, or leave this out")
+        return value
+
+    @field_validator("ca_file", "cert_file", "key_file", "key_password")
+    @classmethod
+    def _belongs_to_tls(cls, value: object, info: ValidationInfo) -> object:
+        if value is not None and not info.data.get("security_protocol", "SSL").endswith("SSL"):
+            raise ValueError("used only with security_protocol SSL or SASL_SSL: set it, or leave this out")
+        if isinstance(value, Path) and not value.is_file():
+            raise ValueError(f"{value} is no file that can be read")
+        return value
+
+    @field_validator("key_file")
+    @classmethod
+    def _key_of_certificate(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        if "cert_file" in info.data and (value is None) != (info.data["cert_file"] is None):
+            raise ValueError("a certificate and its key go together: give both kafka.cert_file and kafka.key_file")
+        return value
+
+
 class TwilioSettings(_Group):
     """How Twilio is reached, and how Twilio reaches us.
 
@@ -168,6 +215,7 @@ class Settings(_Group):
     sink_url: str | None = None
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     ready_file: Path | None = None
+    kafka: KafkaSettings = KafkaSettings()
     twilio: TwilioSettings = TwilioSettings()
     ingester: IngesterSettings = IngesterSettings()
     sink: SinkSettings = SinkSettings()

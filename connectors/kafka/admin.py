@@ -23,6 +23,7 @@ from confluent_kafka.admin import (
     ResourceType,
 )
 
+from connectors.kafka.cluster import Complaints, Where, cluster
 from connectors.kafka.errors import AdminError, TopicDrift
 from schemas.topics import Topic
 
@@ -57,9 +58,11 @@ class Drift:
 class KafkaAdmin:
     """Topic administration at one cluster. Every method raises AdminError if the broker refuses or does not answer."""
 
-    def __init__(self, bootstrap: str) -> None:
-        self._bootstrap = bootstrap
-        self._client = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+    def __init__(self, where: Where) -> None:
+        self._cluster = cluster(where)
+        self._complaints = Complaints()
+        options = {"log_level": 0, "error_cb": self._complaints}
+        self._client = AdminClient(self._cluster.librdkafka() | options)
 
     def partition_counts(self) -> Mapping[str, int]:
         """Every topic there is → its number of partitions."""
@@ -90,7 +93,9 @@ class KafkaAdmin:
         try:
             return self._client.list_topics(timeout=TIMEOUT)
         except KafkaException as error:
-            raise AdminError(f"{self._bootstrap} does not answer: {error.args[0].str()}") from error
+            self._client.poll(0)  # hands over the complaints
+            why = self._complaints.explain(error.args[0].str())
+            raise AdminError(f"{self._cluster} does not answer: {why}") from error
 
     def _configs(self, names: Sequence[str]) -> Mapping[str, Mapping[str, str]]:
         if not names:

@@ -145,9 +145,9 @@ def await_free_ports(ports: Ports, files: BrokerFiles, timeout: float) -> None:
             time.sleep(0.1)
 
 
-def write_settings(files: BrokerFiles, ports: Ports) -> None:
+def write_settings(files: BrokerFiles, ports: Ports, extra: str = "") -> None:
     """server.properties, written anew at every start: a new release may bring new settings."""
-    text = _SETTINGS.format(
+    text = (_SETTINGS + extra).format(
         host=HOST, client=ports.client, controller=ports.controller, log_dir=files.log_dir.as_posix()
     )
     _write_atomically(files.settings, text)

@@ -52,13 +52,15 @@ class EmbeddedKafka:
     """One broker on one data directory.
 
     ``data_dir`` holds its ports, settings, log and records; ``cache_dir`` the jars (default: `default_cache_dir`);
-    ``port`` is where clients connect (default: chosen at the first start, and the same ever after).
+    ``port`` is where clients connect (default: chosen at the first start, and the same ever after). ``extra`` are more
+    lines of server.properties, over ours; ``{client}`` and ``{controller}`` in them are the ports.
     """
 
-    def __init__(self, data_dir: Path, cache_dir: Path | None = None, port: int | None = None) -> None:
+    def __init__(self, data_dir: Path, cache_dir: Path | None = None, port: int | None = None, extra: str = "") -> None:
         self._files = BrokerFiles(data_dir.resolve())
         self._cache_dir = cache_dir or default_cache_dir()
         self._wanted_port = port
+        self._extra = extra
         self._ports: Ports | None = None
         self._guard: subprocess.Popen[bytes] | None = None
         self._pid = 0
@@ -95,7 +97,7 @@ class EmbeddedKafka:
         self.data_dir.mkdir(parents=True, exist_ok=True)
         self._ports = load_ports(self._files, self._wanted_port)
         await_free_ports(self._ports, self._files, PORT_TIMEOUT)
-        write_settings(self._files, self._ports)
+        write_settings(self._files, self._ports, self._extra)
         cluster_id = format_once(self._files, java)
         on_progress(f"starting Apache Kafka {KAFKA_VERSION}")
         self._launch([*java, "kafka.Kafka", str(self._files.settings)])

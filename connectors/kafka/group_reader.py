@@ -9,6 +9,7 @@ from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
+from connectors.kafka.cluster import Where, cluster
 from connectors.kafka.errors import ReadError
 from connectors.kafka.producer import librdkafka_log
 from connectors.kafka.records import Record, record_of
@@ -39,9 +40,9 @@ class GroupReader:
     ``extra`` overrides `DEFAULTS`, librdkafka's names with underscores for dots (``group_instance_id="sink-1"``).
     """
 
-    def __init__(self, bootstrap: str, group: str, topics: Sequence[str], **extra: Any) -> None:
+    def __init__(self, where: Where, group: str, topics: Sequence[str], **extra: Any) -> None:
         given = {name.replace("_", "."): value for name, value in extra.items()}
-        settings = {**DEFAULTS, "bootstrap.servers": bootstrap, "group.id": group, **given}
+        settings = {**DEFAULTS, **cluster(where).librdkafka(), "group.id": group, **given}
         self._consumer = Consumer(settings, logger=librdkafka_log)
         self._read: dict[tuple[str, int], int] = {}
         self._consumer.subscribe(list(topics), on_revoke=self._revoked, on_lost=self._revoked)

@@ -13,6 +13,7 @@ from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
+from connectors.kafka.cluster import Complaints, Where, cluster
 from connectors.kafka.errors import PublishError
 from schemas.codec import Wire
 
@@ -60,9 +61,11 @@ class KafkaPublisher:
     it is still asking the broker for a producer id.
     """
 
-    def __init__(self, bootstrap: str, **extra: Any) -> None:
+    def __init__(self, where: Where, **extra: Any) -> None:
         given = {name.replace("_", "."): value for name, value in extra.items()}
-        self._producer = Producer({**DEFAULTS, "bootstrap.servers": bootstrap, **given}, logger=librdkafka_log)
+        self._complaints = Complaints(librdkafka_log)
+        options = {**DEFAULTS, **cluster(where).librdkafka(), "error_cb": self._complaints, **given}
+        self._producer = Producer(options, logger=librdkafka_log)
         self._outstanding = 0
         self._polled_by: asyncio.AbstractEventLoop | None = None
 
@@ -85,7 +88,9 @@ class KafkaPublisher:
         finally:
             self._outstanding -= 1
         if batch.failed:
-            raise PublishError(f"{batch.failed} of {len(records)} records were not acknowledged: {batch.error}")
+            why = self._complaints.explain(batch.error)
+            raise PublishError(f"{batch.failed} of {len(records)} records were not acknowledged: {why}")
+        self._complaints.clear()
 
     def flush(self, timeout: float = 30) -> None:
         """Wait until everything produced is through. Raises PublishError if it is not within ``timeout`` seconds."""

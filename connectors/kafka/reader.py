@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
+from connectors.kafka.cluster import Complaints, Where, cluster
 from connectors.kafka.errors import ReadError
 from connectors.kafka.records import Record, record_of
 
 TIMEOUT = 30.0
 """Seconds a broker may take for one answer."""
 _FETCH = 1000
+_ELECTING = frozenset({KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE})
 
 Part = tuple[str, int]
 
 
 def read_all(
-    bootstrap: str,
+    where: Where,
     topics: Sequence[str],
     since: datetime | None = None,
     partitions: Collection[int] | None = None,
@@ -28,20 +31,24 @@ def read_all(
     ``since``: only records whose timestamp is not earlier (by each partition's time index). ``partitions``: only these.
     Raises ReadError if a topic does not exist or the broker does not answer.
     """
+    complaints = Complaints()
     consumer = Consumer(
-        {
-            "bootstrap.servers": bootstrap,
+        cluster(where).librdkafka()
+        | {
             "group.id": "smsflow-reader",  # demanded by the client; never joined, nothing is committed
             "enable.auto.commit": False,
             "enable.partition.eof": True,
             "isolation.level": "read_uncommitted",
             "log_level": 0,
+            "error_cb": complaints,
         }
     )
     try:
         yield from _read(consumer, topics, since, partitions)
     except KafkaException as error:
-        raise ReadError(f"reading {', '.join(topics)} from {bootstrap}: {error.args[0]}") from error
+        consumer.poll(0)  # hands over the complaints
+        why = complaints.explain(error.args[0].str())
+        raise ReadError(f"reading {', '.join(topics)} from {where}: {why}") from error
     finally:
         consumer.close()
 
@@ -72,7 +79,19 @@ def _parts(consumer: Consumer, topic: str) -> list[Part]:
 
 
 def _ends(consumer: Consumer, parts: Sequence[Part]) -> Mapping[Part, int]:
-    return {part: consumer.get_watermark_offsets(TopicPartition(*part), timeout=TIMEOUT)[1] for part in parts}
+    return {part: _end(consumer, TopicPartition(*part)) for part in parts}
+
+
+def _end(consumer: Consumer, part: TopicPartition) -> int:
+    """Where it ends. A new topic, and one whose broker fell, has no leader for a moment: that is waited for."""
+    deadline = time.monotonic() + TIMEOUT
+    while True:
+        try:
+            return int(consumer.get_watermark_offsets(part, timeout=TIMEOUT)[1])
+        except KafkaException as error:
+            if error.args[0].code() not in _ELECTING or time.monotonic() > deadline:
+                raise
+        time.sleep(0.05)
 
 
 def _starts(consumer: Consumer, parts: Sequence[Part], since: datetime | None) -> list[TopicPartition]:

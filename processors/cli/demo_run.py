@@ -21,7 +21,7 @@ from processors.cli.demo_load import STOPS, plan, request
 from processors.cli.demo_report import Billed, DemoReport, accepted, report
 from processors.cli.demo_tally import Tally
 from processors.cli.demo_twin import Twin
-from processors.cli.parts import codec_of
+from processors.cli.parts import cluster_of, codec_of
 from processors.settings import Settings
 from schemas.codec import Codec
 from schemas.topics import BY_NAME, PUBLIC, SMS_REQUESTS, SMS_REVOCATIONS
@@ -76,7 +76,7 @@ class DemoRun:
         letters = plan(self.bodies, self.count)
         stops = max(1, round(self.count * STOPS))
         first, second = letters[: self.count // 2], letters[self.count // 2 : self.count - stops - 1]
-        publisher = KafkaPublisher(self.settings.broker)
+        publisher = KafkaPublisher(cluster_of(self.settings))
         await self._send(codec, publisher, first)
         stopped, _ = await asyncio.gather(self._stop(twin, stops), self._send(codec, publisher, second))
         again = [(person, body) for (person, _), (_, body) in zip(cycle(stopped), letters[-stops - 1 :], strict=False)]
@@ -163,7 +163,7 @@ class DemoRun:
     async def _follow(self, codec: Codec) -> None:
         """Take note of everything the public topics say."""
         names = [*(topic.name for topic in PUBLIC), SMS_REVOCATIONS.name]
-        with GroupReader(self.settings.broker, f"smsflow-{self.name}", names) as reader:
+        with GroupReader(cluster_of(self.settings), f"smsflow-{self.name}", names) as reader:
             while True:
                 for read in await asyncio.to_thread(reader.poll_batch, 2000, _LOOK_S):
                     if read.value is not None:

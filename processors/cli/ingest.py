@@ -12,7 +12,7 @@ from connectors.clock import SystemClock
 from connectors.kafka.producer import KafkaPublisher
 from connectors.twilio.errors import SettingError
 from connectors.twilio.ingester import IngesterSettings, create_app, serving
-from processors.cli.parts import SettingsUnusable, codec_of, replies_of, require, role_settings
+from processors.cli.parts import SettingsUnusable, cluster_of, codec_of, replies_of, require, role_settings
 from processors.cli.serving import run_role
 from processors.settings import Settings
 
@@ -36,7 +36,7 @@ async def open_ingester(settings: Settings) -> AsyncIterator[str]:
     assert public_url is not None
     folder = settings.data_dir.absolute() / "ingester"
     folder.mkdir(parents=True, exist_ok=True)
-    publisher = KafkaPublisher(settings.broker)
+    publisher = KafkaPublisher(cluster_of(settings))
     try:
         app = create_app(
             _told(settings, public_url, folder), publisher, codec_of(settings), SystemClock(), replies_of(settings)

@@ -83,11 +83,18 @@ class Machine:
         """Whether Twilio's twin stands in for Twilio."""
         return not self.settings.twilio.account_sid
 
+    @property
+    def brokered(self) -> bool:
+        """Whether the settings name a Kafka."""
+        return "broker" in self.settings.model_fields_set
+
     def start(self) -> None:
         """Start everything that is not given. Raises StartError, FolderBusyError; `stop` stops what runs then."""
+        if not self.brokered and self.settings.kafka.security_protocol != "PLAINTEXT":
+            raise StartError("kafka.security_protocol is for a cluster of yours: name it too, broker (SMSFLOW_BROKER)")
         self._held.enter_context(hold(self.folder))
         self._told = self._environment(ports_of(self.folder, self.settings))
-        if "broker" not in self.settings.model_fields_set:
+        if not self.brokered:
             kafka = EmbeddedKafka(self.folder / "kafka")
             self.supervisor.start(KafkaPart(kafka, self.show))
             self._told["SMSFLOW_BROKER"] = kafka.bootstrap

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import click
 
+from connectors.kafka.cluster import Cluster
 from processors.core.answers import answer
 from processors.core.policy import Policy, Timing
 from processors.policies.load import load
@@ -68,6 +69,30 @@ def require(settings: Settings, role: str, fields: Sequence[str]) -> None:
     if missing:
         variables = [f"{name} (SMSFLOW_{name.replace('.', '_').upper()})" for name in missing]
         raise SettingsUnusable("\n".join(f"{variable}: needed by smsflow {role}" for variable in variables))
+
+
+def cluster_of(settings: Settings) -> Cluster:
+    """The Kafka cluster, and how one gets in: with files that can be used."""
+    given = settings.kafka
+    cluster = Cluster(
+        bootstrap=settings.broker,
+        protocol=given.security_protocol,
+        mechanism=given.sasl_mechanism,
+        username=given.username,
+        password=given.password.get_secret_value() if given.password else None,
+        ca_file=given.ca_file,
+        cert_file=given.cert_file,
+        key_file=given.key_file,
+        key_password=given.key_password.get_secret_value() if given.key_password else None,
+    )
+    try:
+        cluster.ssl_context()
+    except OSError as error:  # an SSLError is one
+        raise SettingsUnusable(
+            f"kafka.ca_file, kafka.cert_file, kafka.key_file (SMSFLOW_KAFKA_CA_FILE, …): not PEM, or not each "
+            f"other's: {error}"
+        ) from None
+    return cluster
 
 
 def codec_of(settings: Settings) -> Codec:

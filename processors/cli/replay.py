@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from connectors.kafka.errors import KafkaConnectorError
-from processors.cli.parts import client_settings, codec_of
+from processors.cli.parts import client_settings, cluster_of, codec_of
 from processors.cli.replay_kafka import gather, put_back, put_back_already
 from processors.cli.replay_plan_file import PlanFileError, dump, parse
 from processors.cli.times import PAST
@@ -46,7 +46,7 @@ def make_plan(
     settings = client_settings(context)
     filters = Filters(since, until, frozenset(reasons), tenant, campaign)
     try:
-        facts = gather(settings.broker, codec_of(settings), since)
+        facts = gather(cluster_of(settings), codec_of(settings), since)
     except KafkaConnectorError as error:
         raise click.ClickException(str(error)) from error
     made = plan(f"replay-{uuid.uuid4().hex[:12]}", facts, filters, datetime.now(UTC))
@@ -66,9 +66,9 @@ def run(context: click.Context, file: Path, rate: float) -> None:
     settings = client_settings(context)
     made = _read(file)
     try:
-        done = put_back_already(settings.broker, made)
+        done = put_back_already(cluster_of(settings), made)
         left = [entry for entry in made.back() if str(entry.place) not in done]
-        gone = asyncio.run(put_back(settings.broker, codec_of(settings), made, left, rate, click.echo))
+        gone = asyncio.run(put_back(cluster_of(settings), codec_of(settings), made, left, rate, click.echo))
     except KafkaConnectorError as error:
         raise click.ClickException(f"{error}\nrun it again: it continues where it stopped") from error
     click.echo(f"{len(left) - len(gone)} put back, {len(done)} were before, {len(gone)} no longer kept by Kafka")
@@ -82,7 +82,7 @@ def show(context: click.Context, file: Path) -> None:
     settings = client_settings(context)
     made = _read(file)
     try:
-        done = put_back_already(settings.broker, made)
+        done = put_back_already(cluster_of(settings), made)
     except KafkaConnectorError as error:
         raise click.ClickException(str(error)) from error
     click.echo(_words(made))

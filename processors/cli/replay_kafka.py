@@ -13,6 +13,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import groupby
 
+from connectors.kafka.cluster import Where
 from connectors.kafka.producer import KafkaPublisher
 from connectors.kafka.reader import read_all
 from processors.core.replay import Entry, Facts, Place, Plan, Verdict
@@ -37,37 +38,37 @@ CLOCKS_APART = timedelta(minutes=5)
 _TARGETS = tuple(topic.name for topic in (*PERSON_INPUTS, *PUBLIC))
 
 
-def gather(broker: str, codec: Codec, since: datetime) -> Facts:
+def gather(where: Where, codec: Codec, since: datetime) -> Facts:
     """Everything the topics say about failures since then. Raises ReadError."""
     facts = Facts()
     names = [topic.name for topic in (SMS_FAILED, SMS_SENT, SMS_STATUS, *DEAD_LETTERS)]
-    for read in read_all(broker, names, since):
+    for read in read_all(where, names, since):
         with suppress(DecodeError):  # a record nobody can read is no failure of ours to replay
             record = codec.decode(BY_NAME[read.topic].record, read.value)
             facts.add(Place(read.topic, read.partition, read.offset), record)
-    for read in read_all(broker, [SMS_REVOCATIONS.name]):
+    for read in read_all(where, [SMS_REVOCATIONS.name]):
         if read.value is not None:
             facts.add(Place(read.topic, read.partition, read.offset), codec.decode(Revocation, read.value))
-    facts.put_back |= {origin for _, origin in _headers(broker, _TARGETS, since)}
+    facts.put_back |= {origin for _, origin in _headers(where, _TARGETS, since)}
     return facts
 
 
-def put_back_already(broker: str, plan: Plan) -> set[str]:
+def put_back_already(where: Where, plan: Plan) -> set[str]:
     """The origins this plan has put back. Raises ReadError."""
     targets = sorted({entry.target for entry in plan.back()})
     since = plan.made_at - CLOCKS_APART
-    return {origin for plan_id, origin in _headers(broker, targets, since) if plan_id == plan.plan_id}
+    return {origin for plan_id, origin in _headers(where, targets, since) if plan_id == plan.plan_id}
 
 
 async def put_back(
-    broker: str, codec: Codec, plan: Plan, entries: Sequence[Entry], rate: float, show: Callable[[str], object]
+    where: Where, codec: Codec, plan: Plan, entries: Sequence[Entry], rate: float, show: Callable[[str], object]
 ) -> list[Entry]:
     """Publish these entries' records, ``rate`` a second; returns those whose record Kafka no longer has.
 
     Raises ReadError, PublishError; what was published by then stays, and the next run leaves it out.
     """
-    found = _wires(broker, codec, plan, entries)
-    publisher = KafkaPublisher(broker)
+    found = _wires(where, codec, plan, entries)
+    publisher = KafkaPublisher(where)
     for number, wire in enumerate(found.values(), start=1):
         await publisher.publish([wire])
         if number % 100 == 0:
@@ -76,13 +77,13 @@ async def put_back(
     return [entry for entry in entries if str(entry.place) not in found]
 
 
-def _wires(broker: str, codec: Codec, plan: Plan, entries: Iterable[Entry]) -> dict[str, Wire]:
+def _wires(where: Where, codec: Codec, plan: Plan, entries: Iterable[Entry]) -> dict[str, Wire]:
     """Each entry's record, read again from its place."""
     found = {}
     for topic, group in groupby(sorted(entries, key=lambda entry: entry.place), key=lambda entry: entry.place.topic):
         wanted = {entry.place: entry for entry in group}
         partitions = {place.partition for place in wanted}
-        for read in read_all(broker, [topic], plan.filters.since - CLOCKS_APART, partitions):
+        for read in read_all(where, [topic], plan.filters.since - CLOCKS_APART, partitions):
             entry = wanted.get(Place(read.topic, read.partition, read.offset))
             if entry is not None:
                 record = codec.decode(BY_NAME[topic].record, read.value)
@@ -100,11 +101,11 @@ def _wire(codec: Codec, plan: Plan, entry: Entry, record: object) -> Wire:
     return Wire(record.topic, record.key, record.value, headers)
 
 
-def _headers(broker: str, topics: Sequence[str], since: datetime) -> Iterable[tuple[str, str]]:
+def _headers(where: Where, topics: Sequence[str], since: datetime) -> Iterable[tuple[str, str]]:
     """(plan, origin) of every record that was put back on these topics since then."""
     if not topics:
         return
-    for read in read_all(broker, topics, since):
+    for read in read_all(where, topics, since):
         for name, value in read.headers:
             if name == HEADER:
                 plan_id, _, origin = value.decode().partition(" ")

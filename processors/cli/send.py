@@ -11,7 +11,7 @@ import click
 
 from connectors.kafka.errors import PublishError
 from connectors.kafka.producer import KafkaPublisher
-from processors.cli.parts import client_settings, codec_of, policy_of
+from processors.cli.parts import client_settings, cluster_of, codec_of, policy_of
 from processors.cli.times import FUTURE
 from processors.core.intake import fault
 from processors.core.policy import Policy
@@ -100,5 +100,5 @@ def _lenient_policy(request: SendRequest) -> Policy:
 
 
 async def _publish(request: SendRequest, settings: Settings) -> None:
-    publisher = KafkaPublisher(settings.broker, delivery_timeout_ms=15_000)
+    publisher = KafkaPublisher(cluster_of(settings), delivery_timeout_ms=15_000)
     await publisher.publish([codec_of(settings).wire(SMS_REQUESTS, request.to, request)])

@@ -11,6 +11,7 @@ from connectors.kafka.producer import KafkaPublisher
 from connectors.kafka.reference import CompactedTopic
 from connectors.twilio.history import TwilioHistory
 from connectors.twilio.sender import TwilioSender
+from processors.cli.parts import cluster_of
 from processors.cli.twilio_account import account_of
 from processors.core.policy import Policy
 from processors.sender.app import SenderOutside
@@ -46,7 +47,7 @@ class SenderConnections(mode.Service):  # type: ignore[misc]  # mode is untyped 
         self._clock = SystemClock()
         self._account = account_of(settings)
         self._transport = self._account.transport()
-        self._revocations = CompactedTopic(settings.broker, SMS_REVOCATIONS.name, self._clock.elapsed)
+        self._revocations = CompactedTopic(cluster_of(settings), SMS_REVOCATIONS.name, self._clock.elapsed)
 
     def outside(self) -> SenderOutside:
         """The ports of the sender stage, kept by these connections."""
@@ -54,7 +55,7 @@ class SenderConnections(mode.Service):  # type: ignore[misc]  # mode is untyped 
         return SenderOutside(
             sender=TwilioSender(self._account, self._transport, clock),
             history=TwilioHistory(self._account, self._transport, clock),
-            publisher=KafkaPublisher(settings.broker),
+            publisher=KafkaPublisher(cluster_of(settings)),
             revocations=ReferenceRevocations(_Reference(self._revocations, clock), self._codec),
             clock=clock,
             policy=self._policy,

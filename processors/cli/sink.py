@@ -19,7 +19,7 @@ from connectors.kafka.errors import PublishError, ReadError
 from connectors.kafka.group_reader import GroupReader
 from connectors.kafka.producer import KafkaPublisher
 from processors.cli.migrate import open_clickhouse
-from processors.cli.parts import codec_of, instance_of, role_settings
+from processors.cli.parts import cluster_of, codec_of, instance_of, role_settings
 from processors.cli.serving import run_role
 from processors.settings import Settings
 
@@ -60,7 +60,7 @@ def _sink(settings: Settings, reader: GroupReader, clickhouse: ClickHouse, engin
     return Sink(
         reader,
         clickhouse,
-        KafkaPublisher(settings.broker).publish,
+        KafkaPublisher(cluster_of(settings)).publish,
         codec_of(settings),
         SystemClock().now,
         engine=engine,
@@ -70,7 +70,7 @@ def _sink(settings: Settings, reader: GroupReader, clickhouse: ClickHouse, engin
 
 def _reader(settings: Settings) -> GroupReader:
     return GroupReader(
-        settings.broker,
+        cluster_of(settings),
         GROUP,
         TOPICS,
         group_instance_id=f"{GROUP}-{instance_of(settings)}",

@@ -10,7 +10,7 @@ import click
 
 from connectors.kafka.admin import Drift, KafkaAdmin
 from connectors.kafka.errors import KafkaConnectorError
-from processors.cli.parts import client_settings, codec_of
+from processors.cli.parts import client_settings, cluster_of, codec_of
 from processors.person.app import person_changelogs
 from processors.sender.app import sender_changelogs
 from processors.settings import Settings
@@ -48,7 +48,7 @@ def show(context: click.Context, *, as_json: bool) -> None:
     settings = client_settings(context)
     topics = all_topics(settings.partitions)
     try:
-        drifts = KafkaAdmin(settings.broker).plan(topics, settings.replication)
+        drifts = KafkaAdmin(cluster_of(settings)).plan(topics, settings.replication)
     except KafkaConnectorError as error:
         raise click.ClickException(str(error)) from error
     click.echo(_json(topics, drifts) if as_json else _table(topics, drifts))
@@ -63,7 +63,7 @@ def all_topics(partitions: int) -> tuple[Topic, ...]:
 
 def apply_topics(settings: Settings) -> list[Drift]:
     """Put right what differs. Raises AdminError, TopicDrift."""
-    return KafkaAdmin(settings.broker).apply(all_topics(settings.partitions), settings.replication)
+    return KafkaAdmin(cluster_of(settings)).apply(all_topics(settings.partitions), settings.replication)
 
 
 def _table(topics: Sequence[Topic], drifts: Sequence[Drift]) -> str:

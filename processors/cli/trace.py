@@ -17,7 +17,7 @@ from connectors.clickhouse.report_client import open_reports
 from connectors.kafka.errors import ReadError
 from connectors.kafka.reader import read_all
 from connectors.kafka.records import Record as Read
-from processors.cli.parts import client_settings, codec_of
+from processors.cli.parts import client_settings, cluster_of, codec_of
 from processors.cli.times import PAST
 from processors.core.events import split_attempt_id
 from processors.partitions import partition_of
@@ -130,7 +130,7 @@ def _read(settings: Settings, codec: Codec, to: str | None, since: datetime) -> 
     own = None if to is None else {partition_of(to.encode(), settings.partitions)}
     lanes = [topic.name for topic in topics.SENDER_INPUTS]
     for names, chosen in (([topic.name for topic in _PERSON_TOPICS], own), ([*lanes, *_DEAD], None)):
-        for read in read_all(settings.broker, names, since, chosen):
+        for read in read_all(cluster_of(settings), names, since, chosen):
             if chosen is None or to is None or read.key == to.encode():
                 with suppress(DecodeError):  # then it has a dead letter, which is read too
                     yield _step(codec, read)

@@ -9,11 +9,12 @@ import faust
 
 from connectors.clock import SystemClock
 from connectors.kafka.admin import KafkaAdmin
+from connectors.kafka.cluster import Cluster
 from connectors.kafka.errors import KafkaConnectorError
 from connectors.kafka.producer import KafkaPublisher
 from processors.app import AppConfig, TopicsWrong, require_topics, run_worker
 from processors.cli.lifeline import announce_ready
-from processors.cli.parts import codec_of, instance_of, policy_of, role_settings
+from processors.cli.parts import cluster_of, codec_of, instance_of, policy_of, role_settings
 from processors.cli.sender_outside import SenderConnections
 from processors.person.app import create_person_app, person_topics
 from processors.sender.app import create_sender_app, sender_topics
@@ -36,7 +37,7 @@ def person(context: click.Context) -> None:
         app_config(settings),
         policy_of(settings),
         codec_of(settings),
-        partial(KafkaPublisher, settings.broker),
+        partial(KafkaPublisher, cluster_of(settings)),
         SystemClock(),
     )
     _announce_when_ready(app, settings)
@@ -70,14 +71,29 @@ def app_config(settings: Settings) -> AppConfig:
         commit_s=worker.commit_s,
         in_flight=worker.in_flight,
         tick_s=settings.intervals.tick_s,
+        extra={"broker_credentials": credentials(cluster_of(settings))},
     )
+
+
+def credentials(cluster: Cluster) -> faust.Credentials | None:
+    """How Faust's own clients get into the cluster."""
+    if cluster.sasl:
+        return faust.SASLCredentials(
+            username=cluster.username,
+            password=cluster.password,
+            mechanism=cluster.mechanism,
+            ssl_context=cluster.ssl_context(),
+        )
+    return faust.SSLCredentials(cluster.ssl_context()) if cluster.tls else None
 
 
 def _require_topics(settings: Settings, topics: tuple[Topic, ...]) -> None:
     try:
-        require_topics(topics, KafkaAdmin(settings.broker).partition_counts)
-    except (TopicsWrong, KafkaConnectorError) as error:
+        require_topics(topics, KafkaAdmin(cluster_of(settings)).partition_counts)
+    except TopicsWrong as error:
         raise click.ClickException(f"{error}\nrun: smsflow topics apply") from error
+    except KafkaConnectorError as error:
+        raise click.ClickException(str(error)) from error
 
 
 def _announce_when_ready(app: faust.App, settings: Settings) -> None:

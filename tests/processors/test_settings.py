@@ -141,3 +141,28 @@ def test_what_was_given_can_be_said_again_as_variables() -> None:
     settings = load_settings(environ=given)
     assert settings.environment() == given
     assert load_settings(environ=settings.environment()) == settings
+
+
+def test_a_secured_kafka_names_what_is_missing_and_what_is_too_much(tmp_path: Path) -> None:
+    sasl = {"SMSFLOW_KAFKA_SECURITY_PROTOCOL": "SASL_SSL", "SMSFLOW_KAFKA_USERNAME": "smsflow"}
+    assert problems(sasl) == [
+        "kafka.sasl_mechanism (SMSFLOW_KAFKA_SASL_MECHANISM): needed with security_protocol SASL_SSL",
+        "kafka.password (SMSFLOW_KAFKA_PASSWORD): needed with security_protocol SASL_SSL",
+    ]
+    assert problems({"SMSFLOW_KAFKA_PASSWORD": "secret"}) == [
+        "kafka.password (SMSFLOW_KAFKA_PASSWORD): used only with security_protocol SASL_SSL or SASL_PLAINTEXT: "
+        "set it, or leave this out"
+    ]
+    certificate = tmp_path / "client.pem"
+    certificate.touch()
+    files = {"SMSFLOW_KAFKA_CA_FILE": str(tmp_path / "ca.pem"), "SMSFLOW_KAFKA_CERT_FILE": str(certificate)}
+    assert problems({"SMSFLOW_KAFKA_SECURITY_PROTOCOL": "SSL", **files}) == [
+        f"kafka.ca_file (SMSFLOW_KAFKA_CA_FILE): {tmp_path / 'ca.pem'} is no file that can be read",
+        "kafka.key_file (SMSFLOW_KAFKA_KEY_FILE): a certificate and its key go together: "
+        "give both kafka.cert_file and kafka.key_file",
+    ]
+
+
+def test_a_protocol_nobody_knows_is_the_only_problem() -> None:
+    [problem] = problems({"SMSFLOW_KAFKA_SECURITY_PROTOCOL": "TLS", "SMSFLOW_KAFKA_USERNAME": "smsflow"})
+    assert problem.startswith("kafka.security_protocol (SMSFLOW_KAFKA_SECURITY_PROTOCOL): input should be 'PLAINTEXT'")

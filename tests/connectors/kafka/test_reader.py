@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 
+from connectors.kafka import reader
 from connectors.kafka.errors import ReadError
 from connectors.kafka.reader import read_all
 from tests.conftest import KafkaServer
@@ -81,3 +83,29 @@ def test_a_missing_broker_is_an_error_of_ours(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("connectors.kafka.reader.TIMEOUT", 0.2)
     with pytest.raises(ReadError, match=r"reading anything from 127\.0\.0\.1:1"):
         list(read_all("127.0.0.1:1", ["anything"]))
+
+
+class Electing:
+    """A consumer whose partition has no leader for the first two questions."""
+
+    def __init__(self, code: int) -> None:
+        self.code, self.asked = code, 0
+
+    def get_watermark_offsets(self, part: TopicPartition, timeout: float) -> tuple[int, int]:
+        self.asked += 1
+        if self.asked <= 2:
+            raise KafkaException(KafkaError(self.code))
+        return 0, 7
+
+
+def test_a_partition_that_elects_its_leader_is_asked_again() -> None:
+    """As just after the topic was made, or a broker fell: nothing is wrong with it."""
+    electing: Any = Electing(KafkaError.NOT_LEADER_FOR_PARTITION)
+    assert reader._ends(electing, [("sms-sent", 0)]) == {("sms-sent", 0): 7}
+
+
+def test_what_waiting_cannot_heal_is_said_at_once() -> None:
+    refusing: Any = Electing(KafkaError.TOPIC_AUTHORIZATION_FAILED)
+    with pytest.raises(KafkaException):
+        reader._ends(refusing, [("sms-sent", 0)])
+    assert refusing.asked == 1

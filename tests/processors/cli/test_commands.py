@@ -115,6 +115,21 @@ def test_a_broker_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch)
     assert "Error: 127.0.0.1:1 does not answer" in answer.output
 
 
+def test_a_kafka_to_be_entered_has_to_be_named() -> None:
+    """The embedded one is open: settings that would lock everybody out are no detail."""
+    answer = run("up", env={"SMSFLOW_KAFKA_SECURITY_PROTOCOL": "SSL"})
+    assert answer.exit_code == 1
+    assert "kafka.security_protocol is for a cluster of yours: name it too, broker (SMSFLOW_BROKER)" in answer.output
+
+
+def test_certificates_that_are_none_are_named_before_anybody_connects(tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_text("no certificate")
+    entry = {"SMSFLOW_KAFKA_SECURITY_PROTOCOL": "SSL", "SMSFLOW_KAFKA_CA_FILE": str(tmp_path / "ca.pem")}
+    answer = run("topics", "show", env=NOBODY | entry)
+    assert answer.exit_code == 2
+    assert "kafka.ca_file, kafka.cert_file, kafka.key_file (SMSFLOW_KAFKA_CA_FILE, …): not PEM" in answer.output
+
+
 def test_an_unknown_grouping_is_answered_with_those_there_are() -> None:
     answer = run("report", "cost", "--by", "planet")
     assert answer.exit_code == 2
