@@ -11,13 +11,13 @@ from __future__ import annotations
 import io
 import json
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from enum import StrEnum
 from functools import cache
 from importlib.resources import files
 from operator import attrgetter
-from typing import Any, TypeVar, cast, get_origin, get_type_hints
+from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
 import fastavro
 
@@ -29,6 +29,7 @@ R = TypeVar("R")
 Schema = Any
 MAGIC = b"\x00"
 _HEADER = struct.Struct(">bI")
+_STATES = frozenset(kind.__name__ for kind in get_args(state.State))
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +87,9 @@ def _writer(kind: type[Any]) -> straight.Write:
 class Codec:
     """Turns records and states into bytes and back.
 
-    ``ids`` says under which id each record is written, ``writers`` which schema an id read from the wire names;
-    ``find_writer`` is asked for ids not among them (a Schema Registry), and answers None for an unknown one.
+    ``ids`` says under which id each record is written where that is not its committed one; ``find_writer`` (a Schema
+    Registry) which schema an id from the wire names, or None. Its word comes before ``ids.json``, whose numbers it may
+    have given to other schemas; only states, which it is never told of, are known by their committed ids alone.
     """
 
     def __init__(
@@ -95,13 +97,12 @@ class Codec:
         ids: Mapping[str, int] | None = None,
         find_writer: Callable[[int], Schema | None] = lambda _: None,
     ) -> None:
-        committed = {file.name: file.id for file in avro_files()}
-        self._ids = {**committed, **(ids or {})}
-        self._writers = {file.id: _parsed(file) for file in avro_files()}
-        for name, schema_id in (ids or {}).items():
-            self._writers[schema_id] = latest_schemas()[name]
+        own = {**{file.name: file.id for file in avro_files()}, **(ids or {})}
+        self._headers = {name: _HEADER.pack(0, schema_id) for name, schema_id in own.items()}
+        self._registered = {schema_id: latest_schemas()[name] for name, schema_id in (ids or {}).items()}
+        self._committed = {file.id: _parsed(file) for file in avro_files()}
         self._find_writer = find_writer
-        self._headers = {name: _HEADER.pack(0, schema_id) for name, schema_id in self._ids.items()}
+        self._writers: dict[tuple[int, str], Schema] = {}
 
     def encode(self, record: records.Record | state.State) -> bytes:
         """The record's bytes. Raises EncodeError, naming the field, if a value does not fit its schema."""
@@ -158,15 +159,31 @@ class Codec:
         return record
 
     def _writer(self, schema_id: int, expected: type[Any]) -> Schema:
-        writer = self._writers.get(schema_id)
+        named = (schema_id, expected.__name__)
+        writer = self._writers.get(named)
         if writer is None:
-            found = self._find_writer(schema_id)
-            if found is None:
-                raise DecodeError("unknown_schema_id", f"id {schema_id} is neither in ids.json nor registered")
-            writer = self._writers[schema_id] = fastavro.parse_schema(found)
-        if writer["name"].rpartition(".")[2] != expected.__name__:
-            raise DecodeError("wrong_record", f"id {schema_id} is {writer['name']}, not {expected.__name__}")
+            writer = self._writers[named] = self._found(*named)
         return writer
+
+    def _found(self, schema_id: int, name: str) -> Schema:
+        """The schema of that id, which must be one of the record's. Raises DecodeError."""
+        others = []
+        for schema in self._meanings(schema_id, name):
+            if schema["name"].rpartition(".")[2] == name:
+                return schema
+            others.append(schema["name"])
+        if others:
+            raise DecodeError("wrong_record", f"id {schema_id} is {others[0]}, not {name}")
+        raise DecodeError("unknown_schema_id", f"id {schema_id} is neither in ids.json nor registered")
+
+    def _meanings(self, schema_id: int, name: str) -> Iterator[Schema]:
+        """What the id may name, best first."""
+        if schema_id in self._registered:
+            yield self._registered[schema_id]
+        elif name not in _STATES and (found := self._find_writer(schema_id)) is not None:
+            yield fastavro.parse_schema(found)
+        if schema_id in self._committed:
+            yield self._committed[schema_id]
 
 
 @cache

@@ -79,7 +79,9 @@ class SchemaRegistry:
 
     def _find(self, schema_id: int) -> Any:
         found = self._ask(f"id {schema_id}", lambda: self._client.get_schema(schema_id), unless=_UNKNOWN_ID)
-        return None if found is None else json.loads(found.schema_str)
+        if found is None or found.schema_type != "AVRO":  # somebody's JSON or Protobuf: no record of ours
+            return None
+        return json.loads(found.schema_str)
 
     def _ask(self, what: str, question: Callable[[], T], unless: Collection[int | None] = ()) -> T | None:
         """The answer; None if the registry's error code is among ``unless``."""

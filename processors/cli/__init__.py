@@ -17,7 +17,7 @@ VERBS = {
     "ingest": "Run the webhook ingester.",
     "sink": "Run the ClickHouse sink.",
     "simulator": "Run Twilio's twin.",
-    "topics": "Create the topics, or show how they differ.",
+    "topics": "Create the topics, show how they differ, read them.",
     "migrate": "Bring ClickHouse's tables up to date.",
     "send": "Publish one send request.",
     "segments": "Count a text's segments.",

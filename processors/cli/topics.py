@@ -5,21 +5,25 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import datetime
 
 import click
 
 from connectors.kafka.admin import Drift, KafkaAdmin
 from connectors.kafka.errors import KafkaConnectorError
+from connectors.kafka.reader import read_all
 from processors.cli.parts import client_settings, cluster_of, codec_of
+from processors.cli.steps import step_or_bytes
+from processors.cli.times import PAST
 from processors.person.app import person_changelogs
 from processors.sender.app import sender_changelogs
 from processors.settings import Settings
-from schemas.topics import Topic, registry
+from schemas.topics import BY_NAME, Topic, registry
 
 
 @click.group("topics")
 def command() -> None:
-    """Create the topics, or show how they differ from the registry."""
+    """Create the topics, show how they differ from the registry, read them."""
 
 
 @command.command("apply")
@@ -54,6 +58,24 @@ def show(context: click.Context, *, as_json: bool) -> None:
     click.echo(_json(topics, drifts) if as_json else _table(topics, drifts))
     if drifts:
         click.get_current_context().exit(1)
+
+
+@command.command("read")
+@click.argument("topic", metavar="TOPIC", type=click.Choice(sorted(BY_NAME)))
+@click.option("--since", type=PAST, default="1d", show_default=True, help="How far back: 7d, or an instant.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a record, bytes in hexadecimal.")
+@click.pass_context
+def read(context: click.Context, topic: str, since: datetime, *, as_json: bool) -> None:
+    """Show a topic's records, a line each; of a dead letter, where it came from and why it is dead."""
+    settings = client_settings(context)
+    codec = codec_of(settings)
+    try:
+        for record in read_all(cluster_of(settings), [topic], since):
+            step = step_or_bytes(codec, record)
+            whose = f", message_id={step.message_id}" if step.message_id else ""
+            click.echo(step.json() if as_json else step.line() + whose)
+    except KafkaConnectorError as error:
+        raise click.ClickException(str(error)) from error
 
 
 def all_topics(partitions: int) -> tuple[Topic, ...]:

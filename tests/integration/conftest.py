@@ -1,9 +1,8 @@
-"""One running system for the tests of this folder that do not stop it."""
+"""One running system for the tests of this folder; who stops it need not start it again."""
 
 from __future__ import annotations
 
 import json
-import signal
 from collections.abc import Iterator
 
 import pytest
@@ -23,11 +22,18 @@ QUICKER = {
 
 
 @pytest.fixture(scope="package")
-def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
-    """`smsflow up` with the senders of `given`; every test writes to people and about messages of its own."""
+def shared_machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    """`smsflow up` with the senders of `given`."""
     pools = {"default": [DESK]}
     given = {**QUICKER, "SMSFLOW_SENDERS": json.dumps(SENDERS), "SMSFLOW_POOLS": json.dumps(pools)}
-    with Machine(tmp_path_factory.mktemp("up") / "data", given) as running:
-        yield running
-        assert running.end(signal.SIGTERM) == 0
-        assert not running.processes()
+    made = Machine(tmp_path_factory.mktemp("up") / "data", given)
+    yield made
+    made.kill()
+
+
+@pytest.fixture
+def machine(shared_machine: Machine) -> Machine:
+    """It, running; every test writes to people and about messages of its own."""
+    if not shared_machine.running():
+        shared_machine.start()
+    return shared_machine

@@ -67,8 +67,12 @@ class Machine:
             self._process = subprocess.Popen(
                 [SMSFLOW, "up"], stdin=subprocess.DEVNULL, stdout=said, stderr=said, env=self._environment(self._given)
             )
-        until(lambda: SERVES in self.said() or self._process_ended(), "`smsflow up` serves")
+        until(lambda: SERVES in self.said() or not self.running(), "`smsflow up` serves")
         assert SERVES in self.said(), self.said()
+
+    def running(self) -> bool:
+        """Whether its one process that a user sees lives."""
+        return self._process is not None and self._process.poll() is None
 
     def said(self) -> str:
         """What it has shown since its start."""
@@ -99,9 +103,6 @@ class Machine:
             return process.status() != psutil.STATUS_ZOMBIE and any(str(self.folder) in word for word in told)
         except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
             return False
-
-    def _process_ended(self) -> bool:
-        return self._process is not None and self._process.poll() is not None
 
     # --- commands ---
 

@@ -1,4 +1,4 @@
-"""A broker as a bank has it, on loopback: behind TLS, behind a password, behind both, and open to its operator."""
+"""A broker as a bank has it, on loopback: behind TLS, a password or both, with just the rights the documents name."""
 
 from __future__ import annotations
 
@@ -9,7 +9,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from confluent_kafka.admin import AdminClient, ScramCredentialInfo, ScramMechanism, UserScramCredentialUpsertion
+from confluent_kafka.admin import (
+    AclBinding,
+    AclOperation,
+    AclPermissionType,
+    AdminClient,
+    ResourcePatternType,
+    ResourceType,
+    ScramCredentialInfo,
+    ScramMechanism,
+    UserScramCredentialUpsertion,
+)
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -32,7 +42,16 @@ ssl.truststore.type=PEM
 ssl.truststore.location={{folder}}/ca.pem
 listener.name.tls.ssl.client.auth=required
 sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-512
+authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+super.users=User:ANONYMOUS
 """
+WHO = (f"User:{USER}", "User:CN=client")
+"""As whom our clients are known, by password and by certificate. Whoever comes by the open door may do anything."""
+RIGHTS = {
+    (ResourceType.TOPIC, "sms"): ("READ", "WRITE", "DESCRIBE", "DESCRIBE_CONFIGS", "CREATE", "ALTER_CONFIGS"),
+    (ResourceType.GROUP, "smsflow"): ("READ",),
+}
+"""On everything whose name begins so: as docs/quickstart.md says it."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +74,9 @@ def secured_kafka(folder: Path) -> Iterator[Secured]:
     listeners = ",".join(f"{name.upper()}://{address}" for name, address in doors.items())
     extra = _EXTRA.replace("{doors}", listeners).replace("{folder}", folder.as_posix()) + "".join(_logins())
     with EmbeddedKafka(folder / "kafka", extra=extra) as broker:
-        _make_known(broker.bootstrap)
+        admin = AdminClient({"bootstrap.servers": broker.bootstrap, "log_level": 0})
+        _make_known(admin)
+        _allow(admin)
         yield Secured(folder, broker.bootstrap, **doors)
 
 
@@ -65,11 +86,21 @@ def _logins() -> Iterator[str]:
         yield f"listener.name.{name}.scram-sha-512.sasl.jaas.config={_SCRAM} required;\n"
 
 
-def _make_known(bootstrap: str) -> None:
+def _make_known(admin: AdminClient) -> None:
     how = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, 4096)
     told = UserScramCredentialUpsertion(USER, how, PASSWORD.encode())
-    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
     for future in admin.alter_user_scram_credentials([told]).values():
+        future.result(30)
+
+
+def _allow(admin: AdminClient) -> None:
+    rights = [
+        AclBinding(*what, ResourcePatternType.PREFIXED, who, "*", AclOperation[right], AclPermissionType.ALLOW)
+        for what, names in RIGHTS.items()
+        for right in names
+        for who in WHO
+    ]
+    for future in admin.create_acls(rights).values():
         future.result(30)
 
 

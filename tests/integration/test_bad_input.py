@@ -131,6 +131,26 @@ def test_bytes_nobody_can_read_are_buried_with_reason_and_origin_and_the_stream_
     assert letter.detail
 
 
+def test_an_operator_reads_what_is_buried_and_what_nobody_can_read(machine: Machine) -> None:
+    """By `smsflow topics read`: the whole letter, and on the topic itself the bytes beside the others' records."""
+    key, value = b"to-be-read", b"garbage"
+    machine.produce(SMS_REQUESTS.name, value, key)
+    until(lambda: key in {letter.key for letter in machine.letters(SMS_REQUESTS)}, "it is buried")
+
+    [letter] = [row for row in machine.lines("topics", "read", "sms-requests-dlq") if row["record"]["key"] == key.hex()]
+    [read] = [row for row in machine.lines("topics", "read", "sms-requests") if row["record"].get("key") == key.hex()]
+    assert (letter["kind"], letter["record"]["reason"], letter["record"]["value"]) == (
+        "DeadLetter",
+        "not_avro",
+        value.hex(),
+    )
+    assert (read["kind"], read["record"]["reason"], read["record"]["value"]) == ("Unreadable", "not_avro", value.hex())
+    origin = [read[name] for name in ("topic", "partition", "offset")]
+    assert [letter["record"][name] for name in ("topic", "partition", "offset")] == origin
+    place = f"topic=sms-requests, partition={read['partition']}, offset={read['offset']}, reason=not_avro"
+    assert place in machine.smsflow("topics", "read", "sms-requests-dlq")
+
+
 def as_librdkafka_does(machine: Machine, asked: SendRequest) -> int:
     """Its default partitioner is ``consistent_random``: CRC32 of the key. Where it put the record."""
     landed: list[int] = []

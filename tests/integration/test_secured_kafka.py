@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -26,7 +27,7 @@ from tests.integration.machine import Machine, until
 from tests.integration.secured_kafka import KEY_PASSWORD, PASSWORD, USER, Secured, secured_kafka
 
 pytestmark = pytest.mark.kafka
-PATIENCE_S = 5.0
+PATIENCE_S = 3.0
 """How long a client that is kept out tries."""
 
 
@@ -59,7 +60,7 @@ _FILES = {"ca_file": "ca.pem", "cert_file": "client.pem", "key_file": "client.ke
 def test_every_client_of_ours_gets_in(bank: Secured, enter: Callable[[Secured], Cluster]) -> None:
     """The one of the topics, the publisher, both readers, and the copy of the revocations."""
     cluster = enter(bank)
-    topic = replace(SMS_REVOCATIONS, name=f"entered-{enter.__name__}")
+    topic = replace(SMS_REVOCATIONS, name=f"smsflow-entered-{enter.__name__}")
     KafkaAdmin(cluster).apply([topic], 1)
     assert asyncio.run(published_and_copied(cluster, topic.name)) == b"said"
     assert [record.value for record in read_all(cluster, [topic.name])] == [b"said"]
@@ -89,7 +90,9 @@ def read(cluster: Cluster) -> None:
 
 
 def publish(cluster: Cluster) -> None:
-    asyncio.run(KafkaPublisher(cluster, delivery_timeout_ms=int(PATIENCE_S * 1000)).publish([Wire("sent", b"", b"")]))
+    asyncio.run(
+        KafkaPublisher(cluster, delivery_timeout_ms=int(PATIENCE_S * 1000)).publish([Wire("sms-sent", b"", b"")])
+    )
 
 
 @pytest.mark.parametrize(
@@ -123,6 +126,8 @@ def test_the_whole_system_runs_on_it(bank: Secured, enter: Callable[[Secured], C
         steps = until(lambda: delivered(machine, message_id), "it is delivered")
         assert {"SendRequest", "Dispatch", "AttemptResult", "Sent", "TwilioCallback"} <= {one["kind"] for one in steps}
         until(lambda: '"delivered": 1' in machine.smsflow("report", "summary", "--json"), "the sink has it")
+        assert machine.end(signal.SIGTERM) == 0
+        assert not machine.processes()
         for secret in (PASSWORD, KEY_PASSWORD):
             assert secret not in machine.said() + "".join(log.read_text() for log in (tmp_path / "data/logs").iterdir())
 
