@@ -15,7 +15,7 @@ import pytest
 from connectors.kafka import admin, reader
 from connectors.kafka.admin import KafkaAdmin
 from connectors.kafka.cluster import Cluster
-from connectors.kafka.errors import KafkaConnectorError
+from connectors.kafka.errors import AdminError, KafkaConnectorError
 from connectors.kafka.group_reader import GroupReader
 from connectors.kafka.producer import KafkaPublisher
 from connectors.kafka.reader import read_all
@@ -114,6 +114,12 @@ def test_whoever_is_kept_out_is_told_which_setting_to_check(
         monkeypatch.setattr(module, "TIMEOUT", PATIENCE_S)
     with pytest.raises(KafkaConnectorError, match=says):
         use(replace(by_challenge(bank), **wrong))
+
+
+def test_nobody_has_more_than_the_documented_rights(bank: Secured) -> None:
+    """So that what runs below runs on them."""
+    with pytest.raises(AdminError, match="somebody-elses: Authorization failed"):
+        KafkaAdmin(by_challenge(bank)).apply([replace(SMS_REVOCATIONS, name="somebody-elses")], 1)
 
 
 @pytest.mark.parametrize("enter", [by_challenge, pytest.param(by_certificate, marks=pytest.mark.slow)])
