@@ -46,8 +46,10 @@ class _Line:
         self.room = asyncio.Event()
 
     def lose(self) -> None:
-        # Faust waits at a rebalance for every unacknowledged message that is still referenced
         self.lost = True
+        for item in self.items:
+            if item.done:
+                _let_go(item.event)
         self.items.clear()
         self.room.set()
 
@@ -78,6 +80,7 @@ class OrderedAcks:
             await line.room.wait()
         if line.lost:
             self._slots.release()
+            _let_go(event)
             return
         item = _Item(event)
         line.items.append(item)
@@ -115,6 +118,8 @@ class OrderedAcks:
             self._fail("a step failed", error)
         finally:
             self._slots.release()
+            if line.lost:
+                _let_go(item.event)
 
     def _line(self, message: Any) -> _Line:
         line = self._lines.get(message.tp)
@@ -123,6 +128,15 @@ class OrderedAcks:
                 line.lose()
             line = self._lines[message.tp] = _Line(message.generation_id)
         return line
+
+
+def _let_go(event: EventT) -> None:
+    """Keep Faust from waiting for a message that will never be acknowledged here.
+
+    Before it rejoins its group it waits for each that anybody still refers to, and the agent's loop refers to its last
+    one until the next comes: without end, as none comes before.
+    """
+    event.app.consumer._unacked_messages.discard(event.message)
 
 
 def _acknowledge(line: _Line) -> None:

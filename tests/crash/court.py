@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 
-from tests.crash.judge import Evidence, Row, Verdict, history, judge
+from schemas.state import SenderAttempt
+from tests.crash.judge import Evidence, Row, Verdict, calls, history, judge
 from tests.crash.load import Batch
 from tests.crash.records import Log
 from tests.crash.system import System
@@ -30,6 +32,15 @@ class Court:
         """Take note of everything there is by now: first of the ledger, so that no row is newer than the records."""
         self._rows = self._system.ledger()
         self._log.read()
+
+    @property
+    def intents(self) -> Mapping[str, Sequence[SenderAttempt]]:
+        """Attempt → its intents, as of the last `read`."""
+        return self._log.intents
+
+    def checked_at(self) -> dict[str, datetime]:
+        """Attempt → when its last check let its call pass, by the answers known at the last `read`."""
+        return calls(self._log.of_message)
 
     def evidence(self, batch: Batch) -> Evidence:
         """What was known of a batch at the last `read`."""

@@ -81,7 +81,7 @@ def judge(evidence: Evidence) -> Verdict:
             *_duplicates(rows),
             *_lost(ends),
             *_garbage_lost(evidence),
-            *_after_stop(evidence.revocations, rows, _calls(seen)),
+            *_after_stop(evidence.revocations, rows, calls(seen)),
             *_contradictions(seen),
             *_disagreements(seen, rows),
         ),
@@ -125,7 +125,7 @@ def _garbage_lost(evidence: Evidence) -> Iterator[Problem]:
 
 
 def _after_stop(
-    revocations: Sequence[Seen], rows: Mapping[str, Sequence[Row]], calls: Mapping[str, datetime]
+    revocations: Sequence[Seen], rows: Mapping[str, Sequence[Row]], called: Mapping[str, datetime]
 ) -> Iterator[Problem]:
     stopped: dict[str, datetime] = {}
     for one in revocations:
@@ -134,11 +134,11 @@ def _after_stop(
     for message_id, found in rows.items():
         for row in found:
             since = stopped.get(row["to"])
-            if since is not None and _called(row, calls) > since + GRACE:
+            if since is not None and _called(row, called) > since + GRACE:
                 yield Problem("after_stop", message_id, f"accepted {row['accepted_at']}, revoked {since.isoformat()}")
 
 
-def _calls(seen: Mapping[str, Sequence[Seen]]) -> dict[str, datetime]:
+def calls(seen: Mapping[str, Sequence[Seen]]) -> dict[str, datetime]:
     """Attempt → when its call was written, by its own account."""
     results = (one.record for found in seen.values() for one in found if isinstance(one.record, AttemptResult))
     return {result.attempt_id: result.called_at for result in results if result.called_at is not None}

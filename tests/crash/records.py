@@ -13,13 +13,21 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 
 from connectors.kafka.records import record_of
 from processors.core.events import split_attempt_id
+from processors.person.app import person_topics
+from processors.sender.app import sender_topics
+from processors.sender.tables import INTENTS
 from schemas.codec import Codec
 from schemas.errors import DecodeError
 from schemas.records import DeadLetter, HistoryEntry, Revocation
-from schemas.topics import BY_NAME, registry
+from schemas.state import ConsentRecord, MessageState, SenderAttempt
+from schemas.topics import Topic
 from tests.crash.system import PARTITIONS
 
 CODEC = Codec()
+TOPICS: dict[str, Topic] = {topic.name: topic for topic in (*person_topics(PARTITIONS), *sender_topics(PARTITIONS))}
+"""All there are, the tables' changelogs among them."""
+TABLES = (MessageState, ConsentRecord, SenderAttempt)
+"""What is kept of the changelogs."""
 _QUIET_S = 0.3
 
 
@@ -38,7 +46,11 @@ class Seen:
 
 
 class Log:
-    """Reads all topics of the registry from their beginning on."""
+    """Reads all topics from their beginning on.
+
+    ``states``: message → its newest state in the changelog; ``consents``: person → theirs; ``intents``: attempt → every
+    intent that was ever written, also by a worker that had lost the partition.
+    """
 
     def __init__(self, bootstrap: str) -> None:
         self._consumer = Consumer(
@@ -54,13 +66,16 @@ class Log:
         self._consumer.assign(
             [
                 TopicPartition(topic.name, partition, OFFSET_BEGINNING)
-                for topic in registry(PARTITIONS)
+                for topic in TOPICS.values()
                 for partition in range(topic.partitions)
             ]
         )
         self.of_message: dict[str, list[Seen]] = defaultdict(list)
         self.revocations: list[Seen] = []
         self.dead_letters: list[Seen] = []
+        self.states: dict[str, MessageState] = {}
+        self.consents: dict[str, ConsentRecord] = {}
+        self.intents: dict[str, list[SenderAttempt]] = defaultdict(list)
         self._message_of_sid: dict[str, str] = {}
 
     def close(self) -> None:
@@ -76,8 +91,12 @@ class Log:
                     quiet_since = time.monotonic()
 
     def _take(self, found: Any) -> None:
+        kind = TOPICS[found.topic].record
+        if found.topic.endswith("-changelog"):
+            self._remember(found, kind)
+            return
         try:
-            record = CODEC.decode(BY_NAME[found.topic].record, found.value)
+            record = CODEC.decode(kind, found.value)
         except DecodeError:
             return  # the garbage of our own load
         seen = Seen(found.topic, found.partition, found.offset, found.timestamp, record)
@@ -87,6 +106,18 @@ class Log:
             self.revocations.append(seen)
         else:
             self._file(seen)
+
+    def _remember(self, found: Any, kind: type) -> None:
+        """One write of a table. What is deleted is no message, no person and no intent while a test lasts."""
+        if found.value is None or kind not in TABLES:
+            return
+        state: Any = CODEC.decode(kind, found.value)
+        if isinstance(state, MessageState):
+            self.states[state.message_id] = state
+        elif isinstance(state, ConsentRecord):
+            self.consents[state.person] = state
+        elif found.key.startswith(INTENTS):
+            self.intents[state.attempt_id].append(state)
 
     def _file(self, seen: Seen) -> None:
         record = seen.record

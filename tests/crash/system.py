@@ -21,6 +21,7 @@ from processors.cli.role_process import RoleProcess
 from processors.cli.topics import all_topics
 from processors.settings import load_settings
 from processors.settings_sources import CRASH_VARIABLE
+from tests.crash.tap import Heard, Tap
 
 PATIENCE_S = 60.0
 POLL_S = 0.02
@@ -66,10 +67,17 @@ LOSSES: tuple[Mapping[str, Any], ...] = (
 BAD_CALLBACKS = {"late": 0.1, "lost": 0.05, "duplicated": 0.1, "reordered": 0.05, "late_by_seconds": 1}
 
 
-class System:
-    """Everything on one data directory. ``rate``: segments per second of each of six senders."""
+STAGES = ("person", "sender")
 
-    def __init__(self, folder: Path, *, seed: int = 1, rate: float = 10.0, sink: bool = True) -> None:
+
+class System:
+    """Everything on one data directory. ``rate``: segments per second of each of six senders.
+
+    ``workers`` of each stage are ``person-1``, ``person-2``, …; the only one is ``person``. Of several sender workers
+    each calls the twin by a wire of its own, which is listened to.
+    """
+
+    def __init__(self, folder: Path, *, seed: int = 1, rate: float = 10.0, sink: bool = True, workers: int = 1) -> None:
         self.folder = folder.absolute()
         self.kafka = EmbeddedKafka(self.folder / "kafka")
         self.told: list[tuple[datetime, str]] = []
@@ -79,9 +87,11 @@ class System:
             "SMSFLOW_SIMULATOR_SEED": str(seed),
             "SMSFLOW_SENDERS": json.dumps([{"id": name, "number_type": "10dlc", "mps": rate} for name in POOL]),
         }
-        names = [name for name in COMMANDS if sink or name != "sink"]
-        self.roles = {name: RoleProcess(name, COMMANDS[name], self.folder, self._given) for name in names}
+        names = [name for role in COMMANDS if sink or role != "sink" for name in _names(role, workers)]
+        self.roles = {name: RoleProcess(name, COMMANDS[role_of(name)], self.folder, {}) for name in names}
         self._urls: dict[str, str] = {}
+        self._taps: dict[str, Tap] = {}
+        self._absent: set[str] = set()
 
     def __enter__(self) -> System:
         try:
@@ -112,7 +122,9 @@ class System:
         self.kafka.start()
         self._given["SMSFLOW_BROKER"] = self.kafka.bootstrap
         KafkaAdmin(self.kafka.bootstrap).apply(all_topics(PARTITIONS), 1)
-        for role in self.roles.values():
+        self._listen()
+        for name, role in self.roles.items():
+            role.settings = self._settings(name)
             role.start()
         for name in self.roles:
             assert self.await_ready(name), self.roles[name].obituary()
@@ -123,6 +135,8 @@ class System:
             if role.alive():
                 self._kill(role)
             role.stop()
+        for tap in self._taps.values():
+            tap.stop()
         self.kafka.kill()
 
     def kill(self, name: str) -> None:
@@ -134,11 +148,28 @@ class System:
     def restart(self, name: str, crash_at: str | None = None) -> bool:
         """Start the successor of a dead process; whether it serves (a step of its start may be the one it dies at)."""
         role = self.roles[name]
-        role.settings = {**self._given, CRASH_VARIABLE: crash_at} if crash_at else self._given
+        role.settings = {**self._settings(name), **({CRASH_VARIABLE: crash_at} if crash_at else {})}
         role.start()
+        self._absent.discard(name)
         ready = self.await_ready(name)
         self.note(f"{name} started" + (f", to die at {crash_at}" if crash_at else ""))
         return ready
+
+    def leave(self, name: str) -> None:
+        """SIGTERM; returns when the worker has drained and ended. It stays away until `restart`."""
+        self._absent.add(name)
+        self.roles[name].stop()
+        self.note(f"{name} left")
+
+    def freeze(self, name: str) -> None:
+        """Pause the process, as a hypervisor does: nothing of it runs, what the kernel holds for it stays."""
+        self._signal(name, signal.SIGSTOP)
+        self.note(f"{name} frozen")
+
+    def thaw(self, name: str) -> None:
+        """Let a frozen process go on where it stood."""
+        self.note(f"{name} thawed")
+        self._signal(name, signal.SIGCONT)
 
     def bounce_kafka(self, away_s: float = 0.0) -> None:
         """Kill the broker and start it again after ``away_s`` seconds."""
@@ -164,19 +195,24 @@ class System:
     def watch(self) -> None:
         """Start what ended by itself, as the supervisor does: a worker stops when Kafka fails it."""
         for name, role in self.roles.items():
-            if not role.alive():
+            if not role.alive() and name not in self._absent:
                 self.note(f"{name} had ended")
                 self.restart(name)
 
     def fallen(self) -> list[str]:
         """Roles that are dead now, with their last words."""
-        return [f"{name}: {role.obituary()}" for name, role in self.roles.items() if not role.alive()]
+        dead = {name: role for name, role in self.roles.items() if not role.alive() and name not in self._absent}
+        return [f"{name}: {role.obituary()}" for name, role in dead.items()]
 
     def note(self, what: str) -> None:
         """Remember an event for the history of a failure."""
         self.told.append((datetime.now(UTC), what))
 
     # --- the twin ---
+
+    def heard(self) -> list[Heard]:
+        """Every create request that left one of several sender workers, in the order in which they came."""
+        return sorted((one for tap in self._taps.values() for one in list(tap.heard)), key=lambda one: one.at)
 
     def misbehave(self) -> None:
         """From now on answers and callbacks get lost."""
@@ -210,6 +246,28 @@ class System:
             found: dict[str, Any] = json.load(answer)
         return found
 
+    def _listen(self) -> None:
+        """A wire for each of several sender workers."""
+        twin_port = int(self._urls["simulator"].rpartition(":")[2])
+        self._taps = {name: Tap(name, twin_port) for name in self.roles if name.startswith("sender-")}
+        for tap in self._taps.values():
+            tap.start()
+
+    def _settings(self, name: str) -> dict[str, str]:
+        """What a role is told: of several workers each has an instance id and a data directory of its own."""
+        number = name.partition("-")[2]
+        if not number:
+            return dict(self._given)
+        own = {"SMSFLOW_WORKER_INSTANCE_ID": number, "SMSFLOW_DATA_DIR": str(self.folder / f"worker-{number}")}
+        if name in self._taps:
+            own["SMSFLOW_TWILIO_BASE_URL"] = f"http://127.0.0.1:{self._taps[name].port}"
+        return {**self._given, **own}
+
+    def _signal(self, name: str, number: signal.Signals) -> None:
+        pid = self.roles[name].pid
+        assert pid is not None
+        os.kill(pid, number)
+
     def _post(self, path: str, content: Mapping[str, Any]) -> None:
         request = urllib.request.Request(self._urls["simulator"] + path, json.dumps(content).encode(), method="POST")
         with urllib.request.urlopen(request):
@@ -219,6 +277,15 @@ class System:
         assert role.pid is not None
         os.kill(role.pid, signal.SIGKILL)
         wait_for(lambda: not role.alive())
+
+
+def role_of(name: str) -> str:
+    """``sender`` of ``sender-2``."""
+    return name.partition("-")[0]
+
+
+def _names(role: str, workers: int) -> list[str]:
+    return [f"{role}-{number}" for number in range(1, workers + 1)] if role in STAGES and workers > 1 else [role]
 
 
 def wait_for(condition: Any, patience_s: float = PATIENCE_S) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from types import SimpleNamespace
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -11,8 +11,26 @@ import pytest
 from processors.acks import OrderedAcks, PartitionLost
 
 
+class _Consumer:
+    """Faust's, as far as it counts what is not acknowledged: it waits for that at a rebalance."""
+
+    def __init__(self) -> None:
+        self._unacked_messages: set[Message] = set()
+
+
 class _App:
-    consumer_generation_id = 1
+    def __init__(self) -> None:
+        self.consumer_generation_id = 1
+        self.consumer = _Consumer()
+
+
+@dataclass(frozen=True)
+class Message:
+    """As much of Faust's as the order of acknowledgements needs."""
+
+    tp: tuple[str, int]
+    offset: int
+    generation_id: int = 1
 
 
 class Event:
@@ -21,8 +39,9 @@ class Event:
     def __init__(self, app: _App, acked: list[int], offset: int, key: bytes, partition: int = 0) -> None:
         self.app = app
         self.key = key
-        self.message = SimpleNamespace(tp=("sms", partition), generation_id=1, offset=offset)
+        self.message = Message(("sms", partition), offset)
         self._acked = acked
+        app.consumer._unacked_messages.add(self.message)
 
     def ack(self) -> None:
         self._acked.append(self.message.offset)
@@ -38,6 +57,11 @@ class Steps:
         self.failures: list[Any] = []
         self.gates: dict[int, asyncio.Event] = {}
         self.acks = OrderedAcks(in_flight, window, lambda _, error: self.failures.append(error))
+
+    @property
+    def waited_for(self) -> set[int]:
+        """Offsets of the messages that Faust waits for before it rejoins its group."""
+        return {message.offset for message in self.app.consumer._unacked_messages}
 
     async def start(self, offset: int, key: bytes) -> None:
         self.gates[offset] = asyncio.Event()
@@ -163,6 +187,39 @@ async def test_a_lost_partition_is_no_failure_and_nothing_of_it_is_acknowledged_
     await steps.start(2, b"c")
 
     assert (steps.acked, steps.failures, steps.started) == ([], [], [0])
+
+
+async def test_nobody_waits_for_what_is_lost_once_its_step_has_ended() -> None:
+    """However long somebody refers to it: the agent's loop keeps its last event, and waits for the next one."""
+    steps = Steps()
+    kept = [Event(steps.app, steps.acked, offset, b"%d" % offset) for offset in (2, 3)]
+
+    async def lose(event: Any) -> None:
+        raise PartitionLost
+
+    await steps.start(0, b"0")
+    await steps.start(1, b"1")
+    await steps.end(1)
+    await steps.acks.run(kept[0], lose)
+    await settle()
+    await steps.acks.run(kept[1], lose)
+    assert steps.waited_for == {0}, "only what still runs, and may still write, is waited for"
+
+    await steps.end(0)
+
+    assert (steps.waited_for, steps.acked) == (set(), [])
+
+
+async def test_what_is_known_to_be_lost_only_when_it_is_done_is_not_waited_for() -> None:
+    steps = Steps()
+    await steps.start(0, b"a")
+    await steps.start(1, b"b")
+    await steps.end(1)
+    steps.app.consumer_generation_id = 2
+
+    await steps.end(0)
+
+    assert (steps.waited_for, steps.acked) == (set(), [])
 
 
 async def test_what_ends_after_a_rebalance_is_not_acknowledged() -> None:
