@@ -12,7 +12,7 @@ from typing import Any, NoReturn, cast
 
 import faust
 
-from processors import drain, fence, recovery
+from processors import drain, fence, late_writes, recovery
 from processors.durable import DurableTable
 from processors.fail_stop import fail_stop
 from schemas.topics import DAY_MS, PARTITIONS, KeySpace, Topic
@@ -62,6 +62,7 @@ def base_app(name: str, config: AppConfig) -> faust.App:
     fence.install()
     recovery.install()
     drain.install()
+    late_writes.install()
     options: dict[str, Any] = {
         "broker": "kafka://" + config.broker.replace(",", ";"),
         "datadir": config.data_dir / name,
@@ -90,7 +91,9 @@ def base_app(name: str, config: AppConfig) -> faust.App:
         "topic_allow_declare": False,
         "topic_disable_leader": True,
     }
-    return faust.App(name, **(options | dict(config.extra)))
+    app = faust.App(name, **(options | dict(config.extra)))
+    app.smsflow_fence = fence_of(app, config)
+    return app
 
 
 def fence_of(app: faust.App, config: AppConfig) -> fence.Fence:

@@ -18,6 +18,10 @@ from typing import Any
 import faust
 from faust.types import TP
 
+from processors import late_writes
+from processors.acks import PartitionLost
+from processors.late_writes import NotOurs
+
 logger = logging.getLogger(__name__)
 
 Changes = Mapping[bytes, bytes | None]
@@ -56,6 +60,8 @@ class DurableTable(faust.Table):  # type: ignore[misc]  # faust is untyped here
 
     async def _send(self, partition: int, key: bytes, value: bytes | None, pending: _Pending) -> None:
         producer = self.app.producer._ensure_producer()  # Faust's own send costs four times as much per record
+        if not late_writes.is_watched(producer):
+            late_writes.watch(producer, self.app.smsflow_fence)
         generation = self.app.consumer_generation_id
         self._topic = self._topic or self.changelog_topic_name
         sent = await producer.send(self._topic, value, key=key, partition=partition)
@@ -112,7 +118,8 @@ class _Pending:
 
     def fail(self, error: BaseException) -> None:
         if not self._future.done():
-            self._future.set_exception(ChangelogLost(repr(error)))
+            lost = isinstance(error, NotOurs)
+            self._future.set_exception(PartitionLost(repr(error)) if lost else ChangelogLost(repr(error)))
 
     async def wait(self) -> None:
         await self._future
@@ -121,8 +128,8 @@ class _Pending:
 async def write(table: DurableTable, changes: Changes) -> None:
     """Write (or, for None, delete) these keys; return when the broker has every changelog record.
 
-    To be called inside an event's context: its partition is written. Raises ChangelogLost if a record may be missing,
-    TypeError outside of an event.
+    To be called inside an event's context: its partition is written. Raises PartitionLost if it is not ours any more,
+    ChangelogLost if a record may be missing for any other reason, TypeError outside of an event.
     """
     await write_all([(table, changes)])
 

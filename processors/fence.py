@@ -76,6 +76,14 @@ class Fence:
             await asyncio.sleep(POLL_S)
         return False
 
+    async def in_standing(self) -> bool:
+        """Wait until nobody else can own any partition of ours (True), or until our generation is gone (False)."""
+        while self._coordinator().generation == self._app.consumer_generation_id:
+            if self._fresh():
+                return True
+            await asyncio.sleep(POLL_S)
+        return False
+
     def _ours(self, message: Any) -> bool:
         consumer = self._app.consumer._thread._consumer
         if consumer is None:
@@ -87,8 +95,10 @@ class Fence:
         )
 
     def _fresh(self) -> bool:
-        coordinator = self._app.consumer._thread._consumer._coordinator
-        return bool(_now() - getattr(coordinator, _STAMP, 0.0) < self._fresh_s)
+        return bool(_now() - getattr(self._coordinator(), _STAMP, 0.0) < self._fresh_s)
+
+    def _coordinator(self) -> Any:
+        return self._app.consumer._thread._consumer._coordinator
 
 
 def _assigned(subscription: Any, tp: Any) -> bool:

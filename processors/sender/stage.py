@@ -84,7 +84,16 @@ class SenderStage:
         await self._parts.acks.run(event, partial(self._step, command), _chain(command.attempt_id))
 
     async def tick(self, event: EventT) -> None:
-        """Time for one partition: what waits goes as its sender's limit allows, limits are saved, old intents go."""
+        """Time for one partition: what waits goes as its sender's limit allows, limits are saved, old intents go.
+
+        A lost partition ends it without an error.
+        """
+        try:
+            await self._tick(event)
+        except PartitionLost as lost:
+            logger.info("tick given up: %s is lost", lost)
+
+    async def _tick(self, event: EventT) -> None:
         message, end = event.message, self._clock.elapsed() + self._parts.tick_s
         if not self._parts.fence.holds(message):
             return

@@ -15,8 +15,10 @@ from faust.streams import _current_event
 from faust.types import TP
 
 from processors import durable
+from processors.acks import PartitionLost
 from processors.app import AppConfig, base_app
 from processors.durable import ChangelogLost, DurableTable
+from processors.late_writes import NotOurs
 from processors.ticks import local_event
 
 PARTITION = 3
@@ -27,6 +29,7 @@ class Broker:
 
     def __init__(self) -> None:
         self.sent: list[tuple[bytes, bytes | None, int, asyncio.Future[Any]]] = []
+        self._sender = SimpleNamespace()
 
     def _ensure_producer(self) -> Broker:
         return self
@@ -110,6 +113,18 @@ async def test_a_failed_changelog_record_is_an_error_and_not_on_the_disk(
     broker.sent[0][3].set_exception(TimeoutError())
 
     with pytest.raises(ChangelogLost, match="TimeoutError"):
+        await write
+    assert durable.read(table, PARTITION, b"k") is None
+
+
+async def test_a_record_that_may_not_leave_any_more_is_a_lost_partition_and_not_on_the_disk(
+    table: DurableTable, broker: Broker, event: Any
+) -> None:
+    write = await started(table, {b"k": b"v"})
+    assert broker._sender.smsflow_fence is table.app.smsflow_fence, "aiokafka asks it before each produce request"
+    broker.sent[0][3].set_exception(NotOurs())
+
+    with pytest.raises(PartitionLost):
         await write
     assert durable.read(table, PARTITION, b"k") is None
 

@@ -72,6 +72,33 @@ async def test_the_wait_ends_when_the_generation_is_gone(
     assert not await fence.regained(message())
 
 
+async def test_in_good_standing_is_who_was_heard_of_lately(fence: Fence, now: SimpleNamespace) -> None:
+    now.s = 103.9
+    assert await fence.in_standing()
+
+
+async def test_standing_is_waited_for_until_a_heartbeat_is_answered(
+    fence: Fence, now: SimpleNamespace, coordinator: SimpleNamespace
+) -> None:
+    now.s = 105.0
+    waiting = asyncio.ensure_future(fence.in_standing())
+    await asyncio.sleep(0)
+    assert not waiting.done()
+
+    coordinator.last_good_heartbeat = 104.5
+
+    assert await waiting
+
+
+async def test_who_was_put_out_of_the_group_is_in_no_standing_however_fresh_its_heartbeat(
+    fence: Fence, coordinator: SimpleNamespace
+) -> None:
+    coordinator.generation = -1
+    assert not await fence.in_standing()
+    coordinator.generation = 6
+    assert not await fence.in_standing()
+
+
 def test_installing_twice_stamps_once() -> None:
     fences.install()
     once = GroupCoordinator._do_heartbeat

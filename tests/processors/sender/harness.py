@@ -170,7 +170,10 @@ class Worker:
         self.fuse = fuse = fuse or Fuse()
         world.generation += 1
         self.generation = world.generation
-        self.app = SimpleNamespace(consumer_generation_id=self.generation)
+        unacked = SimpleNamespace(discard=lambda _message: None)
+        self.app = SimpleNamespace(
+            consumer_generation_id=self.generation, consumer=SimpleNamespace(_unacked_messages=unacked)
+        )
         self.acked: list[int] = []
         self.failures: list[str] = []
         self.offset = -1
