@@ -1,4 +1,4 @@
-"""Two repairs of Faust 0.15.3, without which records are passed over after a table was restored or at a rebalance.
+"""Three repairs of Faust 0.15.3, without which records are passed over after a table was restored or at a rebalance.
 
 1. After a recovery Faust resumes the source partitions first, then seeks them back to the committed offsets and *then*
    empties the streams' queues (``faust/tables/recovery.py``: ``on_recovery_completed``, ``_resume_streams``). What a
@@ -6,20 +6,29 @@
 2. A fetch that waits is given Faust's own set of active partitions, which pausing the changelogs empties; to aiokafka
    an empty set means all partitions, so that the fetch takes source records, which Faust then drops as inactive. Here
    a fetch gets a copy.
+3. Records that come while the flow is stopped are thrown away, and every partition goes back to its committed offset;
+   aiokafka leaves one of which nothing was committed yet where it is, behind what was thrown away. Here it goes back to
+   its beginning.
 
 Nothing reads such records again: commits stop at the gap or, where nothing was committed yet, pass over it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import logging
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from aiokafka.errors import IllegalStateError
 from faust.tables.recovery import Recovery
 from faust.transport.consumer import ThreadDelegateConsumer
+from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
+
+logger = logging.getLogger(__name__)
 
 Resume = Callable[..., Awaitable[None]]
 Fetch = Callable[..., Awaitable[Any]]
+Seek = Callable[[Any], Awaitable[Mapping[Any, int | None]]]
 
 
 def install() -> None:
@@ -28,6 +37,7 @@ def install() -> None:
         Recovery.on_recovery_completed = _partitions_last(Recovery.on_recovery_completed)
         Recovery._resume_streams = _partitions_last(Recovery._resume_streams)
         ThreadDelegateConsumer._getmany = _of_a_copy(ThreadDelegateConsumer._getmany)
+        AIOKafkaConsumerThread.seek_to_committed = _from_the_beginning(AIOKafkaConsumerThread.seek_to_committed)
         Recovery.smsflow_repaired = True
 
 
@@ -49,5 +59,19 @@ def _partitions_last(resume: Resume) -> Resume:
 def _of_a_copy(fetch: Fetch) -> Fetch:
     async def repaired(self: Any, active_partitions: set[Any] | None, timeout: float) -> Any:
         return await fetch(self, None if active_partitions is None else set(active_partitions), timeout)
+
+    return repaired
+
+
+def _from_the_beginning(seek: Seek) -> Seek:
+    async def repaired(self: Any) -> Mapping[Any, int | None]:
+        committed = await seek(self)
+        uncommitted = [tp for tp, offset in committed.items() if not offset and not self.consumer._is_changelog_tp(tp)]
+        if uncommitted:
+            try:
+                await self.call_thread(self._ensure_consumer().seek_to_beginning, *uncommitted)
+            except IllegalStateError as error:  # a rebalance came between; its end seeks anew
+                logger.info("partitions were lost before they could be read from their beginning: %s", error)
+        return committed
 
     return repaired
