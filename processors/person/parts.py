@@ -47,8 +47,10 @@ async def hold(parts: Parts, message: Any) -> None:
 async def keep(parts: Parts, message: Any, changes: PersonChanges, said: list[Wire]) -> None:
     """Save durably, then publish; return when all of it is delivered.
 
-    Raises PartitionLost before anything was written, ChangelogLost and PublishError when something may be missing.
+    Raises PartitionLost where the new owner does it, or says what was saved; ChangelogLost and PublishError when
+    something may be missing.
     """
     await hold(parts, message)
     await parts.tables.save(changes)
+    await hold(parts, message)  # said late, it would stand behind what the new owner said since
     await parts.publisher().publish(said)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,16 +12,16 @@ import pytest
 
 from connectors.clock import ManualClock
 from processors.acks import OrderedAcks
-from processors.core.decision import Decision, Person
+from processors.core.decision import Decision, Outgoing, Person
 from processors.partitions import partition_of
 from processors.person.parts import Parts
 from processors.person.stage import REKEYED, PersonStage
 from processors.person.tables import PersonChanges
 from schemas.codec import Codec, Wire
 from schemas.errors import DecodeError
-from schemas.records import DeadLetter
+from schemas.records import DeadLetter, Revocation
 from schemas.state import ConsentRecord
-from schemas.topics import SMS_REQUESTS
+from schemas.topics import SMS_REQUESTS, SMS_REVOCATIONS
 from tests.processors.person.cluster import request
 from tests.processors.person.worker import POLICY
 from tests.processors.test_acks import settle
@@ -30,6 +31,7 @@ PARTITIONS = 4
 REQUEST = request(1)
 KEY = REQUEST.to.encode()
 HOME = partition_of(KEY, PARTITIONS)
+START = datetime(2026, 11, 25, 12, tzinfo=UTC)
 
 
 class World:
@@ -40,7 +42,10 @@ class World:
         self.failures: list[BaseException | None] = []
         self.holds = True
         self.regains = True
+        self.lost_while_saving = False
         self.unreadable = False
+        self.let_go: list[int] = []
+        self.says: tuple[Outgoing, ...] = ()
 
     def load(self, partition: int, person: str, wanted: str | None) -> Person:
         if self.unreadable:
@@ -52,6 +57,8 @@ class World:
 
     async def save(self, changes: PersonChanges) -> None:
         self.happened.append("saved")
+        if self.lost_while_saving:
+            self.holds = self.regains = False
 
     async def publish(self, records: Sequence[Wire]) -> None:
         self.happened += records
@@ -70,7 +77,7 @@ class World:
             publisher=lambda: self,
             clock=ManualClock(),
             partitions=PARTITIONS,
-            decide=lambda *_: Decision(),
+            decide=lambda *_: Decision(records=self.says),
         )
         message = SimpleNamespace(
             topic=SMS_REQUESTS.name,
@@ -82,7 +89,8 @@ class World:
             tp=(SMS_REQUESTS.name, partition),
             generation_id=1,
         )
-        app = SimpleNamespace(consumer_generation_id=1)
+        unacked = SimpleNamespace(discard=lambda message: self.let_go.append(message.offset))
+        app = SimpleNamespace(consumer_generation_id=1, consumer=SimpleNamespace(_unacked_messages=unacked))
         await PersonStage(parts).accept(
             SimpleNamespace(app=app, key=message.key, message=message, headers=headers or {}, ack=self.ack)
         )
@@ -143,6 +151,20 @@ async def test_a_late_heartbeat_delays_the_save(world: World) -> None:
     await world.handle(CODEC.encode(REQUEST))
 
     assert world.happened == ["saved", "acked"]
+
+
+async def test_what_was_saved_is_not_said_by_who_lost_the_partition_meanwhile(world: World) -> None:
+    """The new owner finds it in the state and says it; said later still, it would undo what was said since."""
+    revocation = Revocation(person=REQUEST.to, scope="all", revoked=True, source_id="SM1", occurred_at=START)
+    world.says = (Outgoing(SMS_REVOCATIONS, REQUEST.to, revocation),)
+    await world.handle(CODEC.encode(REQUEST))
+    assert [getattr(one, "topic", one) for one in world.happened] == ["saved", SMS_REVOCATIONS.name, "acked"]
+    world.happened.clear()
+
+    world.lost_while_saving = True
+    await world.handle(CODEC.encode(REQUEST))
+
+    assert (world.happened, world.let_go) == (["saved"], [7])
 
 
 async def test_on_a_lost_partition_nothing_is_saved_published_or_acknowledged(world: World) -> None:
