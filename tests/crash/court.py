@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from schemas.state import SenderAttempt
@@ -38,18 +39,33 @@ class Court:
         """Attempt → its intents, as of the last `read`."""
         return self._log.intents
 
+    @property
+    def late_writes(self) -> Sequence[str]:
+        """Writes to the tables' changelogs by a worker whose partition was another's by then."""
+        return self._log.late_writes
+
     def checked_at(self) -> dict[str, datetime]:
         """Attempt → when its last check let its call pass, by the answers known at the last `read`."""
         return calls(self._log.of_message)
 
+    def verdict(self, batch: Batch) -> Verdict:
+        """By what was known at the last `read`; ClickHouse is asked when there is nothing else left to wait for."""
+        evidence = self.evidence(batch)
+        verdict = judge(evidence)
+        if not verdict.at_rest or "sink" not in self._system.roles:
+            return verdict
+        return judge(replace(evidence, stored=self._system.stored_messages(batch.ids)))
+
     def evidence(self, batch: Batch) -> Evidence:
-        """What was known of a batch at the last `read`."""
+        """What was known of a batch at the last `read`, without ClickHouse."""
         return Evidence(
             batch=batch,
             records=self._log.of_message,
             revocations=tuple(self._log.revocations),
             dead_letters=frozenset(one.record.value or b"" for one in self._log.dead_letters),
             rows=self._rows,
+            states=self._log.states,
+            consents=self._log.consents,
         )
 
     def judge(self, batch: Batch, rest_s: float = REST_S, meanwhile: Callable[[], None] = lambda: None) -> Verdict:
@@ -57,7 +73,7 @@ class Court:
         end = time.monotonic() + rest_s
         while True:
             self.read()
-            verdict = judge(self.evidence(batch))
+            verdict = self.verdict(batch)
             if verdict.at_rest or time.monotonic() > end:
                 return verdict
             meanwhile()

@@ -9,9 +9,11 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from schemas.records import Action, AttemptResult, Failed, Outcome, Price, Sent, StatusChanged
+from schemas.records import Action, AttemptResult, Failed, Outcome, Price, Sent, StatusChanged, TwilioCallback
+from schemas.state import ConsentRecord, MessageState
 from tests.crash.load import Batch
 from tests.crash.records import Seen, attempt_of, message_of, moment
+from tests.crash.stores import Stored, clickhouse_faults, consent_faults, table_faults
 
 GRACE = timedelta(seconds=1)
 """After a revocation's record: what a sender worker may need to read it."""
@@ -23,13 +25,19 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """``rows``: the twin's ledger. ``dead_letters``: the values of the records set aside."""
+    """``rows``: the twin's ledger. ``dead_letters``: the values of the records set aside.
+
+    ``states`` and ``consents`` are the tables'; ``stored`` is ClickHouse's, None where it is not asked.
+    """
 
     batch: Batch
     records: Mapping[str, Sequence[Seen]]
     revocations: Sequence[Seen]
     dead_letters: frozenset[bytes]
     rows: Sequence[Row]
+    states: Mapping[str, MessageState]
+    consents: Mapping[str, ConsentRecord]
+    stored: Mapping[str, Stored] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +51,17 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """``waiting``: messages that wait under a name, by it. ``settled_s``: per unknown attempt, None if it still is."""
+    """``waiting``: messages that wait under a name, by it. ``settled_s``: per unknown attempt, None if it still is.
+
+    ``doubts``: messages that ended as ``outcome_unknown`` although the twin has them; see `_honest_doubts`.
+    """
 
     problems: tuple[Problem, ...]
     waiting: Mapping[str, str]
     settled_s: tuple[float | None, ...]
     accepted: int
     suppressed: int
+    doubts: frozenset[str] = frozenset()
 
     @property
     def at_rest(self) -> bool:
@@ -76,6 +88,9 @@ def judge(evidence: Evidence) -> Verdict:
             rows[message_id].append(row)
     seen = {message_id: evidence.records.get(message_id, ()) for message_id in sorted(ids)}
     ends = {message_id: _end(found) for message_id, found in seen.items()}
+    doubts = frozenset(_honest_doubts(evidence.batch, seen, rows))
+    certain = {message_id: found for message_id, found in seen.items() if message_id not in doubts}
+    ended = {message_id: certain[message_id] for message_id in certain if ends[message_id] == ENDED}
     return Verdict(
         problems=(
             *_duplicates(rows),
@@ -83,12 +98,14 @@ def judge(evidence: Evidence) -> Verdict:
             *_garbage_lost(evidence),
             *_after_stop(evidence.revocations, rows, calls(seen)),
             *_contradictions(seen),
-            *_disagreements(seen, rows),
+            *_disagreements(certain, rows),
+            *_kept_otherwise(evidence, ended, rows),
         ),
         waiting={message_id: end for message_id, end in ends.items() if end not in ("", ENDED)},
         settled_s=tuple(seconds for found in seen.values() for seconds in _settlements(found)),
         accepted=sum(map(len, rows.values())),
         suppressed=sum(any(_is_suppressed(one.record) for one in found) for found in seen.values()),
+        doubts=doubts,
     )
 
 
@@ -177,6 +194,50 @@ def _disagreements(seen: Mapping[str, Sequence[Seen]], rows: Mapping[str, Sequen
             yield from _one_row(message_id, sid, row, records)
 
 
+def _kept_otherwise(
+    evidence: Evidence, ended: Mapping[str, Sequence[Seen]], rows: Mapping[str, Sequence[Row]]
+) -> Iterator[Problem]:
+    """Where the tables or ClickHouse say anything else than the ledger about a message that has ended."""
+    for message_id, found in ended.items():
+        mine = rows.get(message_id, ())
+        for text in table_faults(evidence.states.get(message_id), mine):
+            yield Problem("disagreement", message_id, f"table: {text}")
+        if evidence.stored is not None:
+            events = [one.record for one in found]
+            for text in clickhouse_faults(evidence.stored.get(message_id), events, mine):
+                yield Problem("disagreement", message_id, text)
+    for person in (*evidence.batch.texted_stop, *evidence.batch.opted_out):
+        for text in consent_faults(evidence.consents.get(person)):
+            yield Problem("disagreement", "", f"{person}: {text}")
+
+
+def _honest_doubts(
+    batch: Batch, seen: Mapping[str, Sequence[Seen]], rows: Mapping[str, Sequence[Row]]
+) -> Iterator[str]:
+    """Messages that Twilio has and that ended as unknown, because nothing tells them from another.
+
+    Twilio's list shows a text, two messages to that person with that very text are in doubt, and no callback that
+    names either ever came. Calling one of them sent would hide that the other was not.
+    """
+    unknown = {message_id for message_id, found in seen.items() if any(_is_unknown(one.record) for one in found)}
+    texts = {request.message_id: (request.to, request.body) for request in batch.requests}
+    for message_id in sorted(unknown & rows.keys()):
+        records = [one.record for one in seen[message_id]]
+        given_up = any(isinstance(record, Failed) for record in records)
+        proven = any(isinstance(record, Sent | TwilioCallback) for record in records)
+        twins = [other for other in unknown - {message_id} if texts[other] == texts[message_id]]
+        if given_up and not proven and twins and any(_is_found(record) for record in records):
+            yield message_id
+
+
+def _is_unknown(record: Any) -> bool:
+    return isinstance(record, AttemptResult) and record.action is Action.SEND and record.outcome is Outcome.UNKNOWN
+
+
+def _is_found(record: Any) -> bool:
+    return isinstance(record, AttemptResult) and record.action is Action.LOOK_UP and record.sid is not None
+
+
 def _one_row(message_id: str, sid: str, row: Row, records: Sequence[Any]) -> Iterator[Problem]:
     told = {record.status for record in records if isinstance(record, StatusChanged) and record.sid == sid}
     if not row["final"] or row["status"] not in told:
@@ -191,7 +252,7 @@ def _settlements(found: Sequence[Seen]) -> Iterator[float | None]:
     doubts: dict[int, datetime] = {}
     for one in found:
         record = one.record
-        if isinstance(record, AttemptResult) and record.action is Action.SEND and record.outcome is Outcome.UNKNOWN:
+        if _is_unknown(record):
             doubts[record.attempt] = min(doubts.get(record.attempt, one.at), one.at)
     for attempt, since in doubts.items():
         ends = [one.at for one in found if _settles(one.record, attempt)]

@@ -21,7 +21,7 @@ from rich.table import Table
 
 from processors.cli.crash_points import POINTS, Point
 from tests.crash.court import REST_S, Court
-from tests.crash.judge import Verdict, judge
+from tests.crash.judge import Verdict
 from tests.crash.load import Batch, Upstream, batch
 from tests.crash.system import System, wait_for
 
@@ -32,6 +32,10 @@ DEATH_S = 12.0
 OUTAGE_S = 5.0
 """Longer than the ingester waits for the broker before it writes to its spool."""
 
+COLUMNS = (
+    "point", "runs", "kills", "messages", "unknown", "settled < 60 s", "in doubt", "duplicates", "lost", "after STOP",
+    "other",
+)  # fmt: skip
 _PROGRESS = "point"
 
 
@@ -94,7 +98,7 @@ class Trial:
         """Judge what is at rest, or should be."""
         self.court.read()
         for run in self.open():
-            verdict = judge(self.court.evidence(run.batch))
+            verdict = self.court.verdict(run.batch)
             if verdict.at_rest or time.monotonic() > run.ended_at + REST_S:
                 run.verdict = verdict
                 run.explanation = self.court.explain(run.batch, verdict) if verdict.problems else ""
@@ -127,7 +131,7 @@ def try_points(folder: Path, seed: int, points: Sequence[Point], tell: Callable[
 
 def summary(runs: Sequence[Run]) -> Table:
     """Per point, over all its seeds."""
-    table = Table("point", "runs", "kills", "messages", "unknown", "settled < 60 s", "duplicates", "lost", "other")
+    table = Table(*COLUMNS)
     for name in dict.fromkeys(run.point.name for run in runs):
         table.add_row(name, *map(str, _figures([run for run in runs if run.point.name == name])))
     table.add_section()
@@ -142,7 +146,8 @@ def _figures(runs: Sequence[Run]) -> Iterator[int]:
     yield sum(len(run.batch.requests) for run in runs)
     yield sum(len(verdict.settled_s) for verdict in verdicts)
     yield sum(verdict.settled_in_time for verdict in verdicts)
-    for kinds in (("duplicate",), ("lost",), ("after_stop", "contradiction", "disagreement")):
+    yield sum(len(verdict.doubts) for verdict in verdicts)
+    for kinds in (("duplicate",), ("lost",), ("after_stop",), ("contradiction", "disagreement")):
         yield sum(verdict.count(kind) for verdict in verdicts for kind in kinds)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -28,6 +28,8 @@ TOPICS: dict[str, Topic] = {topic.name: topic for topic in (*person_topics(PARTI
 """All there are, the tables' changelogs among them."""
 TABLES = (MessageState, ConsentRecord, SenderAttempt)
 """What is kept of the changelogs."""
+LATE = timedelta(seconds=1)
+"""More than two processes' clocks differ on one machine, less than anybody is frozen for."""
 _QUIET_S = 0.3
 
 
@@ -49,7 +51,8 @@ class Log:
     """Reads all topics from their beginning on.
 
     ``states``: message → its newest state in the changelog; ``consents``: person → theirs; ``intents``: attempt → every
-    intent that was ever written, also by a worker that had lost the partition.
+    intent that was ever written, also by a worker that had lost the partition. ``late_writes``: records of changelogs
+    that were made before others which stand in front of them: one owner's records stand in the order of their making.
     """
 
     def __init__(self, bootstrap: str) -> None:
@@ -76,6 +79,8 @@ class Log:
         self.states: dict[str, MessageState] = {}
         self.consents: dict[str, ConsentRecord] = {}
         self.intents: dict[str, list[SenderAttempt]] = defaultdict(list)
+        self.late_writes: list[str] = []
+        self._newest: dict[tuple[str, int], datetime] = {}
         self._message_of_sid: dict[str, str] = {}
 
     def close(self) -> None:
@@ -109,6 +114,11 @@ class Log:
 
     def _remember(self, found: Any, kind: type) -> None:
         """One write of a table. What is deleted is no message, no person and no intent while a test lasts."""
+        newest = self._newest.setdefault((found.topic, found.partition), found.timestamp)
+        self._newest[found.topic, found.partition] = max(newest, found.timestamp)
+        if found.timestamp < newest - LATE:
+            where = f"{found.topic}/{found.partition}@{found.offset}"
+            self.late_writes.append(f"{where} of {found.timestamp} stands behind one of {newest}: {found.key!r}")
         if found.value is None or kind not in TABLES:
             return
         state: Any = CODEC.decode(kind, found.value)

@@ -7,7 +7,7 @@ import os
 import signal
 import time
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from processors.cli.role_process import RoleProcess
 from processors.cli.topics import all_topics
 from processors.settings import load_settings
 from processors.settings_sources import CRASH_VARIABLE
+from tests.crash.stores import Stored, stored_of
 from tests.crash.tap import Heard, Tap
 
 PATIENCE_S = 60.0
@@ -244,6 +245,17 @@ class System:
         """The sink's summary: what ClickHouse holds."""
         with urllib.request.urlopen(f"{self._urls['sink']}/reports/summary") as answer:
             found: dict[str, Any] = json.load(answer)
+        return found
+
+    def stored_messages(self, message_ids: Iterable[str]) -> dict[str, Stored]:
+        """What ClickHouse has of these; less where the sink does not answer now."""
+        found: dict[str, Stored] = {}
+        for message_id in message_ids:
+            try:
+                with urllib.request.urlopen(f"{self._urls['sink']}/reports/message/{message_id}") as answer:
+                    found[message_id] = stored_of(json.load(answer))
+            except OSError:
+                break
         return found
 
     def _listen(self) -> None:

@@ -34,17 +34,19 @@ class Tap:
         self._twin_port = twin_port
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name=f"tap of {worker}", daemon=True)
+        self._server: asyncio.Server | None = None
         self._carried: set[asyncio.Task[None]] = set()
         self.heard: list[Heard] = []
         self.port = 0
 
     def start(self) -> None:
         self._thread.start()
-        server = asyncio.run_coroutine_threadsafe(asyncio.start_server(self._accept, "127.0.0.1", 0), self._loop)
-        self.port = server.result().sockets[0].getsockname()[1]
+        serving = asyncio.run_coroutine_threadsafe(asyncio.start_server(self._accept, "127.0.0.1", 0), self._loop)
+        self._server = serving.result()
+        self.port = self._server.sockets[0].getsockname()[1]
 
     def stop(self) -> None:
-        """End all connections."""
+        """Listen no more and end all connections."""
         if self._thread.is_alive():
             asyncio.run_coroutine_threadsafe(self._end(), self._loop).result()
             self._loop.call_soon_threadsafe(self._loop.stop)
@@ -52,6 +54,8 @@ class Tap:
             self._loop.close()
 
     async def _end(self) -> None:
+        if self._server is not None:
+            self._server.close()
         for task in self._carried:
             task.cancel()
         await asyncio.gather(*self._carried, return_exceptions=True)

@@ -7,11 +7,26 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from schemas.records import AttemptResult, Failed, MessageClass, Outcome, Price, Revocation, Sent, StatusChanged
-from tests.builders import NOW, NUMBER, PERSON, request, result, seconds
+import pytest
+
+from schemas.records import (
+    Action,
+    AttemptResult,
+    ConsentState,
+    Failed,
+    MessageClass,
+    Outcome,
+    Price,
+    Revocation,
+    Sent,
+    StatusChanged,
+)
+from schemas.state import AttemptState, ConsentRecord, ConsentScope, MessageState, Phase
+from tests.builders import NOW, NUMBER, PERSON, callback, request, result, seconds
 from tests.crash.judge import Evidence, Verdict, history, judge
 from tests.crash.load import Batch
 from tests.crash.records import Seen
+from tests.crash.stores import Stored, stored_of
 
 SID = "SM" + "1" * 32
 BATCH = Batch("b", (request(),), (), (), ())
@@ -58,6 +73,24 @@ def status(word: str, *, final: bool = False, **changes: Any) -> StatusChanged:
     return StatusChanged(**fields | changes)
 
 
+def failed(reason: str, *, suppressed: bool = False) -> Failed:
+    return Failed(
+        event_id=f"m1/1/failed/{reason}",
+        message_id="m1",
+        attempt=1,
+        person=PERSON,
+        tenant="default",
+        message_class=MessageClass.OTP,
+        reason=reason,
+        detail="",
+        suppressed=suppressed,
+        replayable=False,
+        request=request(),
+        requested_at=NOW,
+        occurred_at=NOW,
+    )
+
+
 def price(amount: str = "0.01") -> Price:
     return Price(
         event_id="m1/1/price",
@@ -86,11 +119,36 @@ def row(**changes: Any) -> dict[str, Any]:
     }
 
 
+def state(**changes: Any) -> MessageState:
+    attempt = AttemptState(
+        attempt=1, sender=NUMBER, issued_at=NOW, outcome=Outcome.ACCEPTED, sid=SID, price=Decimal("0.01")
+    )
+    fields: dict[str, Any] = {
+        "message_id": "m1",
+        "phase": Phase.FINISHED,
+        "request": request(),
+        "request_hash": "",
+        "deadline": NOW,
+        "attempts": [attempt],
+        "status": "delivered",
+        "updated_at": NOW,
+    }
+    return MessageState(**fields | changes)
+
+
 WELL = (seen(sent()), seen(status("delivered", final=True)), seen(price()))
 
 
 def evidence(*records: Seen, rows: tuple[dict[str, Any], ...] = (row(),), **changes: Any) -> Evidence:
-    told = Evidence(batch=BATCH, records={"m1": records}, revocations=(), dead_letters=frozenset(), rows=rows)
+    told = Evidence(
+        batch=BATCH,
+        records={"m1": records},
+        revocations=(),
+        dead_letters=frozenset(),
+        rows=rows,
+        states={"m1": state() if rows else state(status=None, attempts=[])},
+        consents={},
+    )
     return replace(told, **changes)
 
 
@@ -148,8 +206,99 @@ def test_an_event_id_with_two_contents_is_a_contradiction_and_a_repetition_is_no
 def test_events_that_differ_from_the_ledger_are_named() -> None:
     assert kinds(judge(evidence(*WELL, rows=()))) == ["disagreement"]
     assert kinds(judge(evidence(*WELL[1:]))) == ["disagreement"]
-    assert kinds(judge(evidence(*WELL, rows=(row(status="undelivered"),)))) == ["disagreement"]
-    assert kinds(judge(evidence(*WELL, rows=(row(price="-0.02"),)))) == ["disagreement"]
+    bad = state(status="undelivered")
+    assert kinds(judge(evidence(*WELL, rows=(row(status="undelivered"),), states={"m1": bad}))) == ["disagreement"]
+    dear = state(attempts=[replace(state().attempts[0], price=Decimal("0.02"))])
+    assert kinds(judge(evidence(*WELL, rows=(row(price="-0.02"),), states={"m1": dear}))) == ["disagreement"]
+
+
+@pytest.mark.parametrize(
+    ("kept", "said"),
+    [
+        (None, "no state"),
+        (state(phase=Phase.ACCEPTED), "its state is accepted"),
+        (state(status="sent"), "the state's status is sent"),
+        (state(attempts=[]), "the state knows []"),
+        (state(attempts=[replace(state().attempts[0], price=None)]), "the state's prices"),
+    ],
+)
+def test_a_table_that_keeps_anything_else_than_the_ledger_is_named(kept: MessageState | None, said: str) -> None:
+    """An older state written late would stand there, and be what the next owner recovers."""
+    verdict = judge(evidence(*WELL, states={} if kept is None else {"m1": kept}))
+
+    assert set(kinds(verdict)) == {"disagreement"}
+    assert said in verdict.problems[0].text
+
+
+def test_a_person_who_said_stop_is_opted_out_in_the_table() -> None:
+    said_no = ConsentScope(scope="all", state=ConsentState.OPTED_OUT, channel="sms", source_id="SM9", occurred_at=NOW)
+    batch = replace(BATCH, texted_stop=(PERSON,))
+    kept = {PERSON: ConsentRecord(person=PERSON, history=[said_no])}
+
+    assert kinds(judge(evidence(*WELL, batch=batch))) == ["disagreement"]
+    assert kinds(judge(evidence(*WELL, batch=batch, consents=kept))) == []
+
+
+IN_CLICKHOUSE = Stored(
+    frozenset({"m1/1/sent", "m1/1/delivered", "m1/1/price"}), frozenset({SID}), frozenset({Decimal("0.01")})
+)
+
+
+@pytest.mark.parametrize(
+    ("stored", "said"),
+    [
+        (None, "does not answer"),
+        (replace(IN_CLICKHOUSE, event_ids=IN_CLICKHOUSE.event_ids - {"m1/1/delivered"}), "lacks ['m1/1/delivered']"),
+        (replace(IN_CLICKHOUSE, event_ids=IN_CLICKHOUSE.event_ids | {"x"}), "has ['x'] too much"),
+        (replace(IN_CLICKHOUSE, sids=frozenset()), "counts [] as sent"),
+        (replace(IN_CLICKHOUSE, prices=frozenset({Decimal("0.02")})), "has the prices"),
+    ],
+)
+def test_clickhouse_is_held_against_topics_and_ledger(stored: Stored | None, said: str) -> None:
+    asked = {} if stored is None else {"m1": stored}
+
+    assert judge(evidence(*WELL, stored={"m1": IN_CLICKHOUSE})).at_rest
+    verdict = judge(evidence(*WELL, stored=asked))
+    assert kinds(verdict) == ["disagreement"]
+    assert said in verdict.problems[0].text
+
+
+def test_a_report_of_the_sink_is_read() -> None:
+    columns = ["event_id", "kind", "sid", "amount"]
+    rows = [
+        ["m1/1/sent", "sent", SID, "0.01"],
+        ["m1/1/delivered", "status", SID, "0"],
+        ["m1/1/price", "price", SID, "-0.010"],
+    ]
+
+    assert stored_of({"columns": columns, "rows": rows}) == IN_CLICKHOUSE
+
+
+def test_a_text_that_nothing_tells_from_another_in_doubt_is_no_disagreement_and_is_counted() -> None:
+    """Both were asked for, one was accepted, and no callback came: to call either sent would be a guess."""
+    other = replace(request(), message_id="m2")
+    unknown = seen(result(outcome=Outcome.UNKNOWN, sid=None))
+    found = seen(result(action=Action.LOOK_UP, sid=SID))
+    end = seen(failed("outcome_unknown"))
+    rival = (
+        seen(replace(unknown.record, message_id="m2", attempt_id="m2/1")),
+        seen(replace(end.record, message_id="m2", event_id="m2/1/failed")),
+    )
+    given_up = state(status=None, attempts=[replace(state().attempts[0], sid=None, price=None)])
+    doubtful = evidence(
+        batch=replace(BATCH, requests=(request(), other)),
+        records={"m1": (unknown, found, end), "m2": rival},
+        states={"m1": given_up, "m2": replace(given_up, message_id="m2")},
+    )
+
+    verdict = judge(doubtful)
+
+    assert (verdict.problems, verdict.doubts) == ((), frozenset({"m1"}))
+    alone = replace(doubtful, records={**doubtful.records, "m2": rival[1:]})
+    assert "disagreement" in kinds(judge(alone)), "nobody else's it can be"
+    called_back = seen(callback(message_sid=SID, attempt_id="m1/1"))
+    told = replace(doubtful, records={**doubtful.records, "m1": (unknown, found, called_back, end)})
+    assert "disagreement" in kinds(judge(told)), "the callback says whose it is"
 
 
 def test_garbage_that_is_in_no_dead_letter_is_lost() -> None:
@@ -170,21 +319,7 @@ def test_an_unknown_attempt_is_timed_until_it_is_known_or_given_up() -> None:
 
 
 def test_a_suppressed_message_counts_as_such() -> None:
-    refused = Failed(
-        event_id="m1/0/failed",
-        message_id="m1",
-        attempt=0,
-        person=PERSON,
-        tenant="default",
-        message_class=MessageClass.OTP,
-        reason="opted_out",
-        detail="",
-        suppressed=True,
-        replayable=False,
-        request=request(),
-        requested_at=NOW,
-        occurred_at=NOW,
-    )
+    refused = failed("opted_out", suppressed=True)
     verdict = judge(evidence(seen(refused), rows=()))
 
     assert (verdict.at_rest, verdict.suppressed) == (True, 1)

@@ -48,6 +48,7 @@ def test_a_worker_that_slept_through_the_loss_of_its_partitions_calls_nobody_whe
         assert not verdict.problems, court.explain(what, verdict)
         assert not verdict.waiting
         assert not bad, "\n".join(map(str, bad))
+        assert not court.late_writes, "\n".join(court.late_writes)
         assert verdict.accepted > 150
         assert {call.worker for call in system.heard()} == {"sender-1", "sender-2"}
         owners.close()
