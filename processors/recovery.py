@@ -5,7 +5,8 @@
    running fetcher puts into a queue between the last two steps is thrown away. Here they are resumed last.
 2. A fetch that waits is given Faust's own set of active partitions, which pausing the changelogs empties; to aiokafka
    an empty set means all partitions, so that the fetch takes source records, which Faust then drops as inactive. Here
-   a fetch gets a copy.
+   a fetch gets a copy. One that waits through a rebalance asks for partitions which are paused by then: what it brings
+   of those is put back, for the seeking may be over when it comes.
 3. Records that come while the flow is stopped are thrown away, and every partition goes back to its committed offset;
    aiokafka leaves one of which nothing was committed yet where it is, behind what was thrown away. Here it goes back to
    its beginning.
@@ -16,7 +17,7 @@ Nothing reads such records again: commits stop at the gap or, where nothing was 
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from aiokafka.errors import IllegalStateError
@@ -58,9 +59,25 @@ def _partitions_last(resume: Resume) -> Resume:
 
 def _of_a_copy(fetch: Fetch) -> Fetch:
     async def repaired(self: Any, active_partitions: set[Any] | None, timeout: float) -> Any:
-        return await fetch(self, None if active_partitions is None else set(active_partitions), timeout)
+        if active_partitions is None:
+            return await fetch(self, None, timeout)
+        records = await fetch(self, set(active_partitions), timeout)
+        paused = {tp: found for tp, found in records.items() if tp not in active_partitions}
+        if paused:
+            await self._thread.call_thread(_put_back, self._thread._ensure_consumer(), paused)
+        return {tp: found for tp, found in records.items() if tp not in paused}
 
     return repaired
+
+
+async def _put_back(consumer: Any, fetched: Mapping[Any, Sequence[Any]]) -> None:
+    """Let these records be fetched again: no partition is read on behind what nobody was given."""
+    assignment = consumer._subscription.subscription.assignment
+    for partition, records in fetched.items():
+        if assignment is not None and partition in assignment.tps:
+            state = assignment.state_value(partition)
+            if state.has_valid_position and state.position > records[0].offset:  # else it was sought back meanwhile
+                consumer.seek(partition, records[0].offset)
 
 
 def _from_the_beginning(seek: Seek) -> Seek:
@@ -68,10 +85,16 @@ def _from_the_beginning(seek: Seek) -> Seek:
         committed = await seek(self)
         uncommitted = [tp for tp, offset in committed.items() if not offset and not self.consumer._is_changelog_tp(tp)]
         if uncommitted:
-            try:
-                await self.call_thread(self._ensure_consumer().seek_to_beginning, *uncommitted)
-            except IllegalStateError as error:  # a rebalance came between; its end seeks anew
-                logger.info("partitions were lost before they could be read from their beginning: %s", error)
+            await self.call_thread(_start_over, self._ensure_consumer(), uncommitted)
         return committed
 
     return repaired
+
+
+async def _start_over(consumer: Any, partitions: Sequence[Any]) -> None:
+    # seek_to_beginning would leave them without a position for a while, which Faust's livelock detector trips over
+    for partition, offset in (await consumer.beginning_offsets(partitions)).items():
+        try:
+            consumer.seek(partition, offset)
+        except IllegalStateError as error:  # a rebalance came between; its end seeks anew
+            logger.info("%s was lost before it could be read from its beginning: %s", partition, error)

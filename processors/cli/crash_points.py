@@ -92,7 +92,7 @@ def _person() -> Iterator[Point]:
     yield Point("person.decided", f"{_STAGE}._decided", AFTER)
     yield Point("person.fenced", "processors.person.parts:hold", AFTER)
     for kind, topic in _KINDS.items():
-        some = (1, 2) if kind in _RARE else (1, 8)
+        some = _ONCE if kind in _RARE else (1, 8)
         yield Point(f"person.{kind}.saving", f"{_TABLES}.save", BEFORE, topic, some)
         yield Point(f"person.{kind}.saved", f"{_TABLES}.save", AFTER, topic, some)
         yield Point(f"person.{kind}.published", f"{_PUBLISHER}.publish", AFTER, topic, some)

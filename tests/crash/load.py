@@ -9,12 +9,12 @@ from datetime import UTC, datetime, timedelta
 
 from confluent_kafka import Producer
 
-from processors.cli.demo_load import POOL, people
+from processors.cli.demo_load import people
 from processors.partitions import partition_of
 from schemas.codec import Codec
 from schemas.records import ConsentChange, ConsentState, MessageClass, SendRequest
 from schemas.topics import SMS_CONSENT, SMS_DISPATCH_NORMAL, SMS_REQUESTS, SMS_STATUS
-from tests.crash.system import PARTITIONS, System
+from tests.crash.system import PARTITIONS, SENDERS, System
 
 CODEC = Codec()
 CLASSES = tuple(MessageClass)
@@ -90,7 +90,7 @@ class Upstream:
     def stops(self, what: Batch) -> None:
         """People say STOP: some by texting one of our numbers, for some an operator notes it."""
         for person in what.texted_stop:
-            self._system.text(person, POOL[-1], "STOP")
+            self._system.text(person, SENDERS[-1], "STOP")
         for person in what.opted_out:
             change = ConsentChange(
                 change_id=f"{what.name}-{person}",

@@ -16,7 +16,6 @@ from connectors.kafka.admin import KafkaAdmin
 from connectors.kafka.embedded import EmbeddedKafka
 from connectors.simulator.settings import ACCOUNT_SID, AUTH_TOKEN
 from processors.cli.data_folder import ports_of
-from processors.cli.demo_load import POOL
 from processors.cli.role_process import RoleProcess
 from processors.cli.topics import all_topics
 from processors.settings import load_settings
@@ -69,6 +68,8 @@ BAD_CALLBACKS = {"late": 0.1, "lost": 0.05, "duplicated": 0.1, "reordered": 0.05
 
 
 STAGES = ("person", "sender")
+SENDERS = ("+12025550111", "+12025550104", "+12025550100", "+12025550102", "+18335550102", "55555")
+"""At least one in each of the four partitions, so that every worker has some."""
 
 
 class System:
@@ -86,7 +87,7 @@ class System:
             **TUNING,
             "SMSFLOW_DATA_DIR": str(self.folder),
             "SMSFLOW_SIMULATOR_SEED": str(seed),
-            "SMSFLOW_SENDERS": json.dumps([{"id": name, "number_type": "10dlc", "mps": rate} for name in POOL]),
+            "SMSFLOW_SENDERS": json.dumps([{"id": name, "number_type": "10dlc", "mps": rate} for name in SENDERS]),
         }
         names = [name for role in COMMANDS if sink or role != "sink" for name in _names(role, workers)]
         self.roles = {name: RoleProcess(name, COMMANDS[role_of(name)], self.folder, {}) for name in names}
