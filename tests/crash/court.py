@@ -66,6 +66,7 @@ class Court:
             rows=self._rows,
             states=self._log.states,
             consents=self._log.consents,
+            heard_from=self._log.heard_from,
         )
 
     def judge(self, batch: Batch, rest_s: float = REST_S, meanwhile: Callable[[], None] = lambda: None) -> Verdict:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -27,7 +27,8 @@ Row = dict[str, Any]
 class Evidence:
     """``rows``: the twin's ledger. ``dead_letters``: the values of the records set aside.
 
-    ``states`` and ``consents`` are the tables'; ``stored`` is ClickHouse's, None where it is not asked.
+    ``states`` and ``consents`` are the tables'; ``stored`` is ClickHouse's, None where it is not asked. ``heard_from``:
+    people whose text or change of consent reached a topic.
     """
 
     batch: Batch
@@ -37,6 +38,7 @@ class Evidence:
     rows: Sequence[Row]
     states: Mapping[str, MessageState]
     consents: Mapping[str, ConsentRecord]
+    heard_from: Set[str]
     stored: Mapping[str, Stored] | None = None
 
 
@@ -54,6 +56,7 @@ class Verdict:
     """``waiting``: messages that wait under a name, by it. ``settled_s``: per unknown attempt, None if it still is.
 
     ``doubts``: messages that ended as ``outcome_unknown`` although the twin has them; see `_honest_doubts`.
+    ``unheard``: STOPs that died with the ingester before anything of ours had them; Twilio's own block is left then.
     """
 
     problems: tuple[Problem, ...]
@@ -62,6 +65,7 @@ class Verdict:
     accepted: int
     suppressed: int
     doubts: frozenset[str] = frozenset()
+    unheard: int = 0
 
     @property
     def at_rest(self) -> bool:
@@ -106,6 +110,7 @@ def judge(evidence: Evidence) -> Verdict:
         accepted=sum(map(len, rows.values())),
         suppressed=sum(any(_is_suppressed(one.record) for one in found) for found in seen.values()),
         doubts=doubts,
+        unheard=len({*evidence.batch.texted_stop} - evidence.heard_from),
     )
 
 
@@ -206,7 +211,7 @@ def _kept_otherwise(
             events = [one.record for one in found]
             for text in clickhouse_faults(evidence.stored.get(message_id), events, mine):
                 yield Problem("disagreement", message_id, text)
-    for person in (*evidence.batch.texted_stop, *evidence.batch.opted_out):
+    for person in (*(evidence.heard_from & {*evidence.batch.texted_stop}), *evidence.batch.opted_out):
         for text in consent_faults(evidence.consents.get(person)):
             yield Problem("disagreement", "", f"{person}: {text}")
 

@@ -21,6 +21,7 @@ from rich.table import Table
 
 from processors.cli.crash_points import POINTS, Point
 from tests.crash.court import REST_S, Court
+from tests.crash.figures import COLUMNS, figures
 from tests.crash.judge import Verdict
 from tests.crash.load import Batch, Upstream, batch
 from tests.crash.system import System, wait_for
@@ -32,10 +33,6 @@ DEATH_S = 12.0
 OUTAGE_S = 5.0
 """Longer than the ingester waits for the broker before it writes to its spool."""
 
-COLUMNS = (
-    "point", "runs", "kills", "messages", "unknown", "settled < 60 s", "in doubt", "duplicates", "lost", "after STOP",
-    "other",
-)  # fmt: skip
 _PROGRESS = "point"
 
 
@@ -131,7 +128,7 @@ def try_points(folder: Path, seed: int, points: Sequence[Point], tell: Callable[
 
 def summary(runs: Sequence[Run]) -> Table:
     """Per point, over all its seeds."""
-    table = Table(*COLUMNS)
+    table = Table("point", "runs", "kills", *COLUMNS)
     for name in dict.fromkeys(run.point.name for run in runs):
         table.add_row(name, *map(str, _figures([run for run in runs if run.point.name == name])))
     table.add_section()
@@ -140,15 +137,9 @@ def summary(runs: Sequence[Run]) -> Table:
 
 
 def _figures(runs: Sequence[Run]) -> Iterator[int]:
-    verdicts = [run.verdict for run in runs if run.verdict is not None]
     yield len(runs)
     yield sum(run.killed for run in runs)
-    yield sum(len(run.batch.requests) for run in runs)
-    yield sum(len(verdict.settled_s) for verdict in verdicts)
-    yield sum(verdict.settled_in_time for verdict in verdicts)
-    yield sum(len(verdict.doubts) for verdict in verdicts)
-    for kinds in (("duplicate",), ("lost",), ("after_stop",), ("contradiction", "disagreement")):
-        yield sum(verdict.count(kind) for verdict in verdicts for kind in kinds)
+    yield from figures([(run.batch, run.verdict) for run in runs])
 
 
 def _line(run: Run) -> str:

@@ -53,10 +53,14 @@ class _Generation(Struct):  # type: ignore[misc]  # as above
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """Partition of the topic → instance id, from ``since`` on: before any member was told of it."""
+    """Partition of the topic → instance id, from ``since`` on: before any member was told of it.
+
+    ``members``: the instance ids; one may own nothing where others have enough room for all.
+    """
 
     since: datetime
     number: int
+    members: frozenset[str]
     owners: dict[int, str]
 
 
@@ -92,10 +96,10 @@ class Owners:
                     quiet_since = time.monotonic()
                     self._take(record_of(message))
 
-    def now(self) -> dict[int, str]:
-        """The newest generation, read anew."""
+    def now(self) -> Generation:
+        """The newest one, read anew. There is one from the group's first member on."""
         self.read()
-        return self.generations[-1].owners if self.generations else {}
+        return self.generations[-1]
 
     def owner(self, partition: int, at: datetime) -> str | None:
         """Whose the partition was at a time; None while it was nobody's."""
@@ -107,7 +111,8 @@ class Owners:
             return
         if _Key.decode(found.key).group == self._group:
             told = _Generation.decode(found.value)
-            self.generations.append(Generation(found.timestamp, told.generation, dict(self._assigned(told))))
+            members = frozenset(member[1] for member in told.members)
+            self.generations.append(Generation(found.timestamp, told.generation, members, dict(self._assigned(told))))
 
     def _assigned(self, told: Any) -> Iterator[tuple[int, str]]:
         for _, instance_id, *_, assignment in told.members:

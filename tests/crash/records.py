@@ -18,7 +18,7 @@ from processors.sender.app import sender_topics
 from processors.sender.tables import INTENTS
 from schemas.codec import Codec
 from schemas.errors import DecodeError
-from schemas.records import DeadLetter, HistoryEntry, Revocation
+from schemas.records import ConsentChange, DeadLetter, HistoryEntry, InboundMessage, Revocation
 from schemas.state import ConsentRecord, MessageState, SenderAttempt
 from schemas.topics import Topic
 from tests.crash.system import PARTITIONS
@@ -53,6 +53,7 @@ class Log:
     ``states``: message → its newest state in the changelog; ``consents``: person → theirs; ``intents``: attempt → every
     intent that was ever written, also by a worker that had lost the partition. ``late_writes``: records of changelogs
     that were made before others which stand in front of them: one owner's records stand in the order of their making.
+    ``heard_from``: people of whom there is a text or a change of consent.
     """
 
     def __init__(self, bootstrap: str) -> None:
@@ -79,6 +80,7 @@ class Log:
         self.states: dict[str, MessageState] = {}
         self.consents: dict[str, ConsentRecord] = {}
         self.intents: dict[str, list[SenderAttempt]] = defaultdict(list)
+        self.heard_from: set[str] = set()
         self.late_writes: list[str] = []
         self._newest: dict[tuple[str, int], datetime] = {}
         self._message_of_sid: dict[str, str] = {}
@@ -109,6 +111,8 @@ class Log:
             self.dead_letters.append(seen)
         elif isinstance(record, Revocation):
             self.revocations.append(seen)
+        elif isinstance(record, InboundMessage | ConsentChange):
+            self.heard_from.add(record.person)
         else:
             self._file(seen)
 

@@ -148,6 +148,7 @@ def evidence(*records: Seen, rows: tuple[dict[str, Any], ...] = (row(),), **chan
         rows=rows,
         states={"m1": state() if rows else state(status=None, attempts=[])},
         consents={},
+        heard_from=frozenset(),
     )
     return replace(told, **changes)
 
@@ -235,8 +236,16 @@ def test_a_person_who_said_stop_is_opted_out_in_the_table() -> None:
     batch = replace(BATCH, texted_stop=(PERSON,))
     kept = {PERSON: ConsentRecord(person=PERSON, history=[said_no])}
 
-    assert kinds(judge(evidence(*WELL, batch=batch))) == ["disagreement"]
-    assert kinds(judge(evidence(*WELL, batch=batch, consents=kept))) == []
+    assert kinds(judge(evidence(*WELL, batch=batch, heard_from={PERSON}))) == ["disagreement"]
+    assert kinds(judge(evidence(*WELL, batch=batch, heard_from={PERSON}, consents=kept))) == []
+    noted = replace(BATCH, opted_out=(PERSON,))
+    assert kinds(judge(evidence(*WELL, batch=noted))) == ["disagreement"], "an operator's word is on a topic"
+
+
+def test_a_stop_that_died_at_the_door_is_counted_and_nobodys_fault() -> None:
+    verdict = judge(evidence(*WELL, batch=replace(BATCH, texted_stop=(PERSON,))))
+
+    assert (verdict.problems, verdict.unheard) == ((), 1)
 
 
 IN_CLICKHOUSE = Stored(
