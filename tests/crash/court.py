@@ -67,6 +67,7 @@ class Court:
             states=self._log.states,
             consents=self._log.consents,
             heard_from=self._log.heard_from,
+            intents=self._log.intents,
         )
 
     def judge(self, batch: Batch, rest_s: float = REST_S, meanwhile: Callable[[], None] = lambda: None) -> Verdict:

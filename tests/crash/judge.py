@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from schemas.records import Action, AttemptResult, Failed, Outcome, Price, Sent, StatusChanged, TwilioCallback
-from schemas.state import ConsentRecord, MessageState
+from schemas.state import ConsentRecord, MessageState, SenderAttempt
 from tests.crash.load import Batch
 from tests.crash.records import Seen, attempt_of, message_of, moment
 from tests.crash.stores import Stored, clickhouse_faults, consent_faults, table_faults
@@ -19,6 +19,8 @@ GRACE = timedelta(seconds=1)
 """After a revocation's record: what a sender worker may need to read it."""
 SLOWEST = timedelta(seconds=3.5)
 """How long the twin takes at most to accept what it was asked (`system.LOSSES`)."""
+CALL_TIMEOUT = timedelta(seconds=2)
+"""`system.TUNING`: an intent's call is over that long after the intent's end."""
 SETTLED_WITHIN_S = 60.0
 Row = dict[str, Any]
 
@@ -39,6 +41,7 @@ class Evidence:
     states: Mapping[str, MessageState]
     consents: Mapping[str, ConsentRecord]
     heard_from: Set[str]
+    intents: Mapping[str, Sequence[SenderAttempt]]
     stored: Mapping[str, Stored] | None = None
 
 
@@ -104,6 +107,7 @@ def judge(evidence: Evidence) -> Verdict:
             *_contradictions(seen),
             *_disagreements(certain, rows),
             *_kept_otherwise(evidence, ended, rows),
+            *_early_look_ups(seen, evidence.intents),
         ),
         waiting={message_id: end for message_id, end in ends.items() if end not in ("", ENDED)},
         settled_s=tuple(seconds for found in seen.values() for seconds in _settlements(found)),
@@ -199,6 +203,17 @@ def _disagreements(seen: Mapping[str, Sequence[Seen]], rows: Mapping[str, Sequen
             yield from _one_row(message_id, sid, row, records)
 
 
+def _early_look_ups(
+    seen: Mapping[str, Sequence[Seen]], intents: Mapping[str, Sequence[SenderAttempt]]
+) -> Iterator[Problem]:
+    """Where Twilio's list was asked while the call could still be under way: then absence would be no evidence."""
+    for message_id, found in seen.items():
+        for look_up in (one.record for one in found if _is_look_up(one.record)):
+            ends = [one.intent_until for one in intents.get(look_up.attempt_id, ()) if one.intent_until is not None]
+            if ends and look_up.answered_at < max(ends) + CALL_TIMEOUT:
+                yield Problem("contradiction", message_id, f"looked up at {look_up.answered_at}, callable until {ends}")
+
+
 def _kept_otherwise(
     evidence: Evidence, ended: Mapping[str, Sequence[Seen]], rows: Mapping[str, Sequence[Row]]
 ) -> Iterator[Problem]:
@@ -239,8 +254,12 @@ def _is_unknown(record: Any) -> bool:
     return isinstance(record, AttemptResult) and record.action is Action.SEND and record.outcome is Outcome.UNKNOWN
 
 
+def _is_look_up(record: Any) -> bool:
+    return isinstance(record, AttemptResult) and record.action is Action.LOOK_UP
+
+
 def _is_found(record: Any) -> bool:
-    return isinstance(record, AttemptResult) and record.action is Action.LOOK_UP and record.sid is not None
+    return _is_look_up(record) and record.sid is not None
 
 
 def _one_row(message_id: str, sid: str, row: Row, records: Sequence[Any]) -> Iterator[Problem]:

@@ -21,7 +21,15 @@ from schemas.records import (
     Sent,
     StatusChanged,
 )
-from schemas.state import AttemptState, ConsentRecord, ConsentScope, MessageState, Phase
+from schemas.state import (
+    AttemptPhase,
+    AttemptState,
+    ConsentRecord,
+    ConsentScope,
+    MessageState,
+    Phase,
+    SenderAttempt,
+)
 from tests.builders import NOW, NUMBER, PERSON, callback, request, result, seconds
 from tests.crash.judge import Evidence, Verdict, history, judge
 from tests.crash.load import Batch
@@ -149,6 +157,7 @@ def evidence(*records: Seen, rows: tuple[dict[str, Any], ...] = (row(),), **chan
         states={"m1": state() if rows else state(status=None, attempts=[])},
         consents={},
         heard_from=frozenset(),
+        intents={},
     )
     return replace(told, **changes)
 
@@ -240,6 +249,20 @@ def test_a_person_who_said_stop_is_opted_out_in_the_table() -> None:
     assert kinds(judge(evidence(*WELL, batch=batch, heard_from={PERSON}, consents=kept))) == []
     noted = replace(BATCH, opted_out=(PERSON,))
     assert kinds(judge(evidence(*WELL, batch=noted))) == ["disagreement"], "an operator's word is on a topic"
+
+
+def test_the_list_is_not_asked_before_the_call_must_be_over() -> None:
+    """The intent's life, and then the call's own time-out: until then its message may still appear."""
+    intent = SenderAttempt(
+        attempt_id="m1/1", phase=AttemptPhase.INTENT, intent_at=NOW, intent_until=NOW + seconds(2), keep_until=NOW
+    )
+    early, late = (
+        seen(result(action=Action.LOOK_UP, outcome=Outcome.ABSENT, sid=None, answered_at=NOW + seconds(after)))
+        for after in (3.9, 4)
+    )
+
+    assert kinds(judge(evidence(*WELL, late, intents={"m1/1": [intent]}))) == []
+    assert kinds(judge(evidence(*WELL, early, intents={"m1/1": [intent]}))) == ["contradiction"]
 
 
 def test_a_stop_that_died_at_the_door_is_counted_and_nobodys_fault() -> None:
