@@ -10,6 +10,7 @@ import click
 
 from connectors.simulator.server import Simulator
 from connectors.simulator.settings import ACCOUNT_SID, AUTH_TOKEN, Account, Latencies, Service, SimulatorSettings, Span
+from connectors.twilio.account import CallbackRetries
 from connectors.twilio.urls import INBOUND_PATH
 from processors.cli.parts import role_settings
 from processors.cli.serving import run_role
@@ -55,8 +56,13 @@ def simulator_settings(settings: Settings) -> SimulatorSettings:
 
 
 def _account(settings: Settings) -> Account:
-    """The default account, with every configured sender added to those it has."""
-    inbound = f"{settings.twilio.public_url.rstrip('/')}{INBOUND_PATH}" if settings.twilio.public_url else None
+    """The default account, with every configured sender added to those it has.
+
+    What people text is posted with the retries that docs/quickstart.md asks for: without them Twilio posts it once.
+    """
+    public_url = settings.twilio.public_url
+    retried = f"{INBOUND_PATH}#{CallbackRetries().fragment()}"
+    inbound = f"{public_url.rstrip('/')}{retried}" if public_url else None
     account = Account()
     services = [sender.id for sender in settings.senders if sender.id.startswith("MG")]
     more = tuple(Service(sid=sid) for sid in services if account.service(sid) is None)

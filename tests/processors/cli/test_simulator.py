@@ -1,0 +1,19 @@
+"""The twin of this installation: as Twilio is set up by docs/quickstart.md."""
+
+from __future__ import annotations
+
+from connectors.simulator.callbacks import Rules
+from processors.cli.simulator import simulator_settings
+from processors.settings import load_settings
+
+
+def test_a_persons_text_is_posted_as_often_as_a_callback_is() -> None:
+    """Else one crash of the ingester loses a STOP: without retries Twilio posts a text once."""
+    settings = load_settings(environ={"SMSFLOW_TWILIO_PUBLIC_URL": "https://sms.example.com/"})
+
+    (account,) = simulator_settings(settings).accounts
+
+    address, _, fragment = (account.inbound_url or "").partition("#")
+    assert address == "https://sms.example.com/twilio/inbound"
+    assert Rules.parse(fragment).retries == 5
+    assert {service.inbound_url for service in account.services} == {account.inbound_url}
