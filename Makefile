@@ -10,7 +10,7 @@ SERVERS := kafka or clickhouse
 ARGS ?=
 SEEDS ?= 1-3
 POINTS ?= all
-MOVES ?= 20
+MOVES ?= 14
 
 .DEFAULT_GOAL := help
 .PHONY: help demo up test check lint unit integration crash-matrix rebalances baseline wheel clean
@@ -44,7 +44,7 @@ integration: $(INSTALLED)  ## tests on servers only
 crash-matrix: $(INSTALLED)  ## kill every role at every named step: SEEDS=1-3 POINTS=all
 	$(BIN)/python -m tests.crash.matrix --seeds $(SEEDS) --points $(POINTS)
 
-rebalances: $(INSTALLED)  ## workers and Kafka come, go, die and sleep in the middle: SEEDS=1-3 MOVES=20
+rebalances: $(INSTALLED)  ## workers and Kafka come, go, die and sleep in the middle: SEEDS=1-3 MOVES=14
 	$(BIN)/python -m tests.crash.rebalances --seeds $(SEEDS) --moves $(MOVES)
 
 baseline: $(INSTALLED)  ## the usual Celery sender and smsflow under the same faults, side by side

@@ -1,4 +1,4 @@
-"""Workers come, go, die and sleep, and so does Kafka: ``python -m tests.crash.rebalances --seeds 1-3 --moves 20``.
+"""Workers come, go, die and sleep, and so does Kafka: ``python -m tests.crash.rebalances --seeds 1-3 --moves 14``.
 
 Three workers of each stage on one system. In each turn something happens to one of them, or to the broker, in the
 middle of messages of the turn's own, while answers and callbacks get lost. The verdict on the messages comes when they
@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import chain, count, islice, product
 from pathlib import Path
 
 from rich.console import Console
@@ -33,7 +34,9 @@ from tests.crash.owners import Owners
 from tests.crash.system import System, role_of, wait_for
 
 WORKERS, PERSONS, EACH, RATE = 3, 15, 4, 4.0
-MOVES = ("sleeps", "dies", "leaves", "Kafka dies")
+KAFKA = "Kafka"
+CARDS = (*product(("person", "sender"), ("sleeps", "dies", "leaves")), (KAFKA, "dies"))
+"""What happens, in an order of each seed's own: all of it once, then all of it again."""
 MIDDLE = 8
 """So many messages of a turn are accepted before something happens."""
 _PROGRESS = "turn"
@@ -41,7 +44,7 @@ _PROGRESS = "turn"
 
 @dataclass(slots=True)
 class Turn:
-    """One thing that happened, and the messages around it. ``whom``: empty for the broker."""
+    """One thing that happened, and the messages around it. ``whom``: a worker, or `KAFKA`."""
 
     seed: int
     move: str
@@ -53,7 +56,7 @@ class Turn:
 
     @property
     def name(self) -> str:
-        return f"{role_of(self.whom)} {self.move}" if self.whom else self.move
+        return f"{role_of(self.whom)} {self.move}"
 
 
 @dataclass(slots=True)
@@ -70,15 +73,14 @@ class Round:
     turns: list[Turn] = field(default_factory=list)
     pauses: list[Pause] = field(default_factory=list)
 
-    def turn(self) -> None:
+    def turn(self, who: str, move: str) -> None:
         """Let something happen in the middle of messages."""
         number = len(self.turns)
-        move = self.chance.choice(MOVES)
-        whom = "" if move == "Kafka dies" else self._victim(self.chance.choice(("person", "sender")))
+        whom = who if who == KAFKA else self._victim(who)
         name = f"{self.seed}.{number}"
         turn = Turn(self.seed, move, whom, batch(name, name, number, PERSONS, EACH, stops=1))
         self.turns.append(turn)
-        self.tell(f"seed {self.seed}: {_PROGRESS} {number + 1}, {whom or 'all'}: {turn.name}")
+        self.tell(f"seed {self.seed}: {_PROGRESS} {number + 1}, {whom} {move}")
         accepted = self.system.accepted()
         self.upstream.first_half(turn.batch)
         wait_for(lambda: self.system.accepted() >= accepted + MIDDLE, 10)
@@ -88,34 +90,32 @@ class Round:
         self.judge()
 
     def _move(self, turn: Turn) -> None:
-        match turn.move:
-            case "sleeps":
-                self._sleep(turn)
-            case "dies":
-                self.system.kill(turn.whom)
-                self._rest_of(turn)
-                self.system.restart(turn.whom)
-            case "leaves":
-                self.system.leave(turn.whom)
-                self._rest_of(turn)
-                if self.chance.random() < 0.5:  # else it is back before anybody has missed it
-                    wait_for(lambda: not self._is_member(turn.whom))
-                self.system.restart(turn.whom)
-            case _:
+        match turn.whom, turn.move:
+            case "Kafka", _:
                 self._rest_of(turn)
                 self.system.bounce_kafka(self.chance.uniform(0, 4))
+            case worker, "sleeps":
+                self._sleep(worker, turn)
+            case worker, "dies":
+                self.system.kill(worker)
+                self._rest_of(turn)
+                self.system.restart(worker)
+            case worker, _:
+                self.system.leave(worker)
+                self._rest_of(turn)
+                if self.chance.random() < 0.5:  # else it is back before anybody has missed it
+                    wait_for(lambda: not self._is_member(worker))
+                self.system.restart(worker)
 
-    def _sleep(self, turn: Turn) -> None:
+    def _sleep(self, worker: str, turn: Turn) -> None:
         """Until the group has given its partitions to others: longer than the session, and than any intent lives."""
         since = datetime.now(UTC)
-        self.system.freeze(turn.whom)
+        self.system.freeze(worker)
         self._rest_of(turn)
-        assert wait_for(lambda: not self._is_member(turn.whom)), f"{turn.whom} sleeps and is not missed"
-        self.pauses.append(Pause(turn.whom, since, datetime.now(UTC)))
-        self.system.thaw(turn.whom)
-        assert wait_for(lambda: self._is_member(turn.whom)), (
-            f"{turn.whom} woke and did not join: {self.system.fallen()}"
-        )
+        assert wait_for(lambda: not self._is_member(worker)), f"{worker} sleeps and is not missed"
+        self.pauses.append(Pause(worker, since, datetime.now(UTC)))
+        self.system.thaw(worker)
+        assert wait_for(lambda: self._is_member(worker)), f"{worker} woke and did not join: {self.system.fallen()}"
 
     def _rest_of(self, turn: Turn) -> None:
         self.upstream.stops(turn.batch)
@@ -183,9 +183,11 @@ def play(folder: Path, seed: int, moves: int, tell: Callable[[str], None]) -> Ou
         }
         assert wait_for(lambda: all(len(one.now().members) == WORKERS for one in owners.values()))
         system.misbehave()
-        this = Round(system, seed, court, Upstream(system), owners, tell, random.Random(f"rebalances {seed}"))
-        for _ in range(moves):
-            this.turn()
+        chance = random.Random(f"rebalances {seed}")
+        this = Round(system, seed, court, Upstream(system), owners, tell, chance)
+        decks = (chance.sample(CARDS, len(CARDS)) for _ in count())
+        for who, move in islice(chain.from_iterable(decks), moves):
+            this.turn(who, move)
         this.finish()
         outcome = Outcome(this.turns, this.bad_calls(), list(court.late_writes), len(system.heard()))
         for one in owners.values():
@@ -212,14 +214,14 @@ def _line(turn: Turn) -> str:
     assert turn.verdict is not None
     rest = "all well" if turn.verdict.at_rest else f"{len(turn.verdict.problems)} problems"
     waiting = f", {len(turn.verdict.waiting)} wait under a name" if turn.verdict.waiting else ""
-    return f"seed {turn.seed}: {turn.whom or 'broker'} {turn.move} ({turn.batch.name}): {rest}{waiting}"
+    return f"seed {turn.seed}: {turn.whom} {turn.move} ({turn.batch.name}): {rest}{waiting}"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The exit status: 0 if every promise was kept."""
     parser = argparse.ArgumentParser(prog="python -m tests.crash.rebalances", description=__doc__)
     parser.add_argument("--seeds", type=seeds_of, default=[1], help="1-3")
-    parser.add_argument("--moves", type=int, default=20, help="per seed")
+    parser.add_argument("--moves", type=int, default=2 * len(CARDS), help="per seed")
     given = parser.parse_args(arguments)
     console, began = Console(width=None if sys.stdout.isatty() else 140), time.monotonic()
     turns: list[Turn] = []
