@@ -8,7 +8,8 @@ from dataclasses import replace
 from datetime import datetime
 
 from schemas.state import SenderAttempt
-from tests.crash.judge import Evidence, Row, Verdict, calls, history, judge
+from tests.crash.evidence import Evidence, Row, Verdict, history
+from tests.crash.judge import calls, judge
 from tests.crash.load import Batch
 from tests.crash.records import Log
 from tests.crash.system import System

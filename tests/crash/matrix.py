@@ -21,8 +21,8 @@ from rich.table import Table
 
 from processors.cli.crash_points import POINTS, Point
 from tests.crash.court import REST_S, Court
+from tests.crash.evidence import Verdict
 from tests.crash.figures import COLUMNS, figures
-from tests.crash.judge import Verdict
 from tests.crash.load import Batch, Upstream, batch
 from tests.crash.system import System, wait_for
 

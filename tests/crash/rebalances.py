@@ -26,8 +26,8 @@ from processors.app import PERSON_APP, SENDER_APP
 from schemas.topics import SMS_DISPATCH_NORMAL, SMS_REQUESTS
 from tests.crash.calls import BadCall, Pause, bad_calls, instance_of
 from tests.crash.court import REST_S, Court
+from tests.crash.evidence import Verdict
 from tests.crash.figures import COLUMNS, figures
-from tests.crash.judge import Verdict
 from tests.crash.load import Batch, Upstream, batch
 from tests.crash.matrix import seeds_of
 from tests.crash.owners import Owners

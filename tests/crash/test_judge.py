@@ -31,7 +31,8 @@ from schemas.state import (
     SenderAttempt,
 )
 from tests.builders import NOW, NUMBER, PERSON, callback, request, result, seconds
-from tests.crash.judge import Evidence, Verdict, history, judge
+from tests.crash.evidence import Evidence, Verdict, history
+from tests.crash.judge import judge
 from tests.crash.load import Batch
 from tests.crash.records import Seen
 from tests.crash.stores import Stored, stored_of
