@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from schemas.records import Action, AttemptResult, Failed, Outcome, Price, Sent, StatusChanged, TwilioCallback
+from schemas.records import Action, AttemptResult, Dispatch, Failed, Outcome, Price, Sent, StatusChanged, TwilioCallback
 from schemas.state import SenderAttempt
 from tests.crash.evidence import Evidence, Problem, Row, Verdict
 from tests.crash.load import Batch
@@ -177,19 +177,31 @@ def _honest_doubts(
     Twilio's list shows a text, two messages to that person with that very text are in doubt, and no callback that
     names either ever came. Calling one of them sent would hide that the other was not.
     """
-    unknown = {message_id for message_id, found in seen.items() if any(_is_unknown(one.record) for one in found)}
     texts = {request.message_id: (request.to, request.body) for request in batch.requests}
-    for message_id in sorted(unknown & rows.keys()):
+    for message_id in sorted(rows):
         records = [one.record for one in seen[message_id]]
         given_up = any(isinstance(record, Failed) for record in records)
         proven = any(isinstance(record, Sent | TwilioCallback) for record in records)
-        twins = [other for other in unknown - {message_id} if texts[other] == texts[message_id]]
-        if given_up and not proven and twins and any(_is_found(record) for record in records):
+        shown_at = [one.at for one in seen[message_id] if _is_found(one.record)]
+        alike = [other for other in texts if other != message_id and texts[other] == texts[message_id]]
+        if given_up and not proven and any(_is_open(seen[other], at) for other in alike for at in shown_at):
             yield message_id
+
+
+def _is_open(found: Sequence[Seen], at: datetime) -> bool:
+    """Whether an attempt had been commanded by then, and nothing certain was known of it."""
+    known = [one.record for one in found if one.at < at]
+    commanded = {record.attempt_id for record in known if isinstance(record, Dispatch)}
+    return bool(commanded - {record.attempt_id for record in known if _is_certain(record)})
 
 
 def _is_unknown(record: Any) -> bool:
     return isinstance(record, AttemptResult) and record.action is Action.SEND and record.outcome is Outcome.UNKNOWN
+
+
+def _is_certain(record: Any) -> bool:
+    certain = (Outcome.ACCEPTED, Outcome.REJECTED, Outcome.NOT_SENT)
+    return isinstance(record, AttemptResult) and record.outcome in certain
 
 
 def _is_look_up(record: Any) -> bool:
@@ -223,8 +235,7 @@ def _settlements(found: Sequence[Seen]) -> Iterator[float | None]:
 
 def _settles(record: Any, attempt: int) -> bool:
     if isinstance(record, AttemptResult):
-        certain = (Outcome.ACCEPTED, Outcome.REJECTED, Outcome.NOT_SENT)
-        return record.attempt == attempt and record.outcome in certain
+        return record.attempt == attempt and _is_certain(record)
     return isinstance(record, Sent | Failed) and record.attempt >= attempt
 
 

@@ -30,7 +30,7 @@ from schemas.state import (
     Phase,
     SenderAttempt,
 )
-from tests.builders import NOW, NUMBER, PERSON, callback, request, result, seconds
+from tests.builders import NOW, NUMBER, PERSON, callback, dispatch, request, result, seconds
 from tests.crash.evidence import Evidence, Verdict, history
 from tests.crash.judge import judge
 from tests.crash.load import Batch
@@ -311,10 +311,10 @@ def test_a_text_that_nothing_tells_from_another_in_doubt_is_no_disagreement_and_
     """Both were asked for, one was accepted, and no callback came: to call either sent would be a guess."""
     other = replace(request(), message_id="m2")
     unknown = seen(result(outcome=Outcome.UNKNOWN, sid=None))
-    found = seen(result(action=Action.LOOK_UP, sid=SID))
+    found = seen(result(action=Action.LOOK_UP, sid=SID), NOW + seconds(9))
     end = seen(failed("outcome_unknown"))
     rival = (
-        seen(replace(unknown.record, message_id="m2", attempt_id="m2/1")),
+        seen(dispatch(message_id="m2", attempt_id="m2/1")),
         seen(replace(end.record, message_id="m2", event_id="m2/1/failed")),
     )
     given_up = state(status=None, attempts=[replace(state().attempts[0], sid=None, price=None)])
@@ -327,7 +327,8 @@ def test_a_text_that_nothing_tells_from_another_in_doubt_is_no_disagreement_and_
     verdict = judge(doubtful)
 
     assert (verdict.problems, verdict.doubts) == ((), frozenset({"m1"}))
-    alone = replace(doubtful, records={**doubtful.records, "m2": rival[1:]})
+    settled = seen(result(message_id="m2", attempt_id="m2/1", outcome=Outcome.REJECTED, sid=None), NOW + seconds(8))
+    alone = replace(doubtful, records={**doubtful.records, "m2": (*rival, settled)})
     assert "disagreement" in kinds(judge(alone)), "nobody else's it can be"
     called_back = seen(callback(message_sid=SID, attempt_id="m1/1"))
     told = replace(doubtful, records={**doubtful.records, "m1": (unknown, found, called_back, end)})
