@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
@@ -64,6 +64,9 @@ class Generation:
     owners: dict[int, str]
 
 
+NOBODY = Generation(datetime.min.replace(tzinfo=UTC), 0, frozenset(), {})
+
+
 class Owners:
     """The generations of one group, of one topic's partitions."""
 
@@ -97,9 +100,9 @@ class Owners:
                     self._take(record_of(message))
 
     def now(self) -> Generation:
-        """The newest one, read anew. There is one from the group's first member on."""
+        """The newest one, read anew; before the group's first member it has none and owns nothing."""
         self.read()
-        return self.generations[-1]
+        return self.generations[-1] if self.generations else NOBODY
 
     def owner(self, partition: int, at: datetime) -> str | None:
         """Whose the partition was at a time; None while it was nobody's."""
