@@ -313,6 +313,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--calls", type=int, default=10_000)
     parser.add_argument("--at-once", type=int, default=50)
+    parser.add_argument("--loops", nargs="+", choices=("asyncio", "uvloop"), default=["asyncio", "uvloop"])
     parser.add_argument("--relay", help=argparse.SUPPRESS)
     given = parser.parse_args(arguments)
     if given.relay:
@@ -321,7 +322,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if _CERTIFICATE not in os.environ:
         sys.exit(trusting(sys.argv[1:]))
     print(f"microseconds from the last check to the wire, {given.calls} calls, {given.at_once} at once")
-    for loop, tls, busy in product(("asyncio", "uvloop"), (False, True), (False, True)):
+    for loop, tls, busy in product(given.loops, (False, True), (False, True)):
         gaps = measure(Setting(loop, tls, busy, given.calls, given.at_once))
         shares = {"p50": 0.5, "p99": 0.99, "p99.9": 0.999}
         told = "  ".join(f"{name} {gaps[int(len(gaps) * share)]:7.0f}" for name, share in shares.items())
