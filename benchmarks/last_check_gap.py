@@ -66,9 +66,9 @@ class Relay:
     def serve(self, port: int) -> None:
         """Until killed."""
         server = socket.create_server(("127.0.0.1", port), backlog=256)
+        server.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)  # a client inherits it: its first packet may be there
         while True:
             client, _ = server.accept()
-            client.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
             twin = socket.create_connection(("127.0.0.1", self._twin_port))
             wire = Wire(client, self._tls)
             threading.Thread(target=self._there, args=(wire, twin), daemon=True).start()

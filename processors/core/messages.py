@@ -17,6 +17,8 @@ from schemas.records import Action, AttemptResult, HistoryEntry, MessageClass, O
 from schemas.state import AttemptState, ConsentRecord, MessageState, Phase, ReplayState, StatusEvidence
 
 BACK_OFF = "back_off"
+ANOTHERS = "anothers"
+"""A look-up found a message that is another attempt's by now: it was asked before that was known."""
 
 
 def received(request: SendRequest, consent: ConsentRecord, policy: Policy, now: datetime) -> MessageState:
@@ -276,6 +278,8 @@ def _looked_up(message: MessageState, result: AttemptResult, policy: Policy, now
     attempt = message.attempts[result.attempt - 1]
     if message.phase is not Phase.UNKNOWN or result.attempt < len(message.attempts):
         return message
+    if result.reason == ANOTHERS:  # asked again without that one, as if it had not been asked: it will be excluded then
+        return replace(message, wait_reason=OUTCOME_UNKNOWN, wake_at=now, updated_at=message.wait_since or now)
     if result.outcome is Outcome.ABSENT:
         attempt = evolve(attempt, look_ups=attempt.look_ups + 1)
     given_up_at = settlement.given_up_at(attempt, policy.timing)

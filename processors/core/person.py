@@ -93,7 +93,7 @@ def _weighed(result: AttemptResult, person: Person, known: MessageState) -> Atte
     """What a message found in the list proves: it may be another attempt's of this person, with the same text."""
     others = [message for message in person.messages.values() if message is not known]
     if result.sid in set(_sids_of(others)):
-        return evolve(result, outcome=Outcome.ABSENT, sid=None)
+        return evolve(result, outcome=Outcome.UNKNOWN, reason=messages.ANOTHERS, sid=None)
     if any(rivals.compete(known, result.attempt, other) for other in others):
         return evolve(result, outcome=Outcome.UNKNOWN, reason="ambiguous", sid=None)
     return result

@@ -234,6 +234,23 @@ def test_two_identical_texts_cannot_claim_one_message_of_the_list() -> None:
     assert only(stage.wake(), Dispatch).claimed_sids == [result().sid]
 
 
+def test_finding_anothers_message_says_nothing_of_ones_own_however_late_it_is() -> None:
+    """After a long outage there is one look-up left: spent on a message that is another's by now, it is made again."""
+    stage = stage_with()
+    stage.feed(request(message_id="m2"))
+    stage.feed(result(message_id="m2", attempt_id="m2/1", outcome=Outcome.UNKNOWN, intent_until=NOW))
+    stage.now = NOW + timedelta(days=1)
+    assert only(stage.wake(), Dispatch).claimed_sids == []
+    stage.feed(result())
+
+    stage.feed(result(message_id="m2", attempt_id="m2/1", action=Action.LOOK_UP))
+
+    again = only(stage.wake(), Dispatch)
+    assert (again.attempt_id, again.action, again.claimed_sids) == ("m2/1", Action.LOOK_UP, [result().sid])
+    mine = result(message_id="m2", attempt_id="m2/1", action=Action.LOOK_UP, sid="SM" + "9" * 32)
+    assert only(stage.feed(mine), Sent).sid == mine.sid
+
+
 def _two_in_doubt(**changes: Any) -> Stage:
     """Of two attempts to one person no answer came, and the list shows one message; asked for m2, it is found."""
     stage = stage_with()
