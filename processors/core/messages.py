@@ -279,7 +279,7 @@ def _looked_up(message: MessageState, result: AttemptResult, policy: Policy, now
     if message.phase is not Phase.UNKNOWN or result.attempt < len(message.attempts):
         return message
     if result.reason == ANOTHERS:  # asked again without that one, as if it had not been asked: it will be excluded then
-        return replace(message, wait_reason=OUTCOME_UNKNOWN, wake_at=now, updated_at=message.wait_since or now)
+        return evolve(message, wait_reason=OUTCOME_UNKNOWN, wake_at=now, updated_at=message.wait_since or now)
     if result.outcome is Outcome.ABSENT:
         attempt = evolve(attempt, look_ups=attempt.look_ups + 1)
     given_up_at = settlement.given_up_at(attempt, policy.timing)
