@@ -39,7 +39,7 @@ def main() -> None:
         with SIDES[name](folder, given.seed) as side:
             results.append(run(side, schedule))
         shutil.rmtree(folder)
-    Console(width=100).print(table(results))
+    Console(width=110).print(table(results))
 
 
 if __name__ == "__main__":
