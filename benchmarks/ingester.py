@@ -1,10 +1,13 @@
 """What a callback costs: our ingester beside the usual Flask endpoint and beside a bare aiohttp hello.
 
     python benchmarks/ingester.py
+    python benchmarks/ingester.py --kafka
 
 Same machine, same run, the servers in turns. The figure is the server's own CPU per request, from its process, so that
-the load generator (wrk, or a plain asyncio client where wrk is missing) is not measured. Every request is another one,
-signed. Nothing is published anywhere, neither by ours (whose publisher acknowledges at once) nor by Flask's.
+the load generator (wrk, or a plain asyncio client where wrk is missing) and the broker are not measured. Every request
+is another one, signed. Without ``--kafka`` nothing is published anywhere, neither by ours (whose publisher acknowledges
+at once) nor by Flask's. With it, both publish to a real Kafka started for it, and answer when it has acknowledged; the
+one that answers without waiting for that is named so. Ours runs on uvloop, as `smsflow ingest` does.
 Needs flask and gunicorn for the endpoint we compare with: pip install flask gunicorn.
 """
 
@@ -32,6 +35,7 @@ import psutil
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from connectors.twilio.backlog import Publishes
 from connectors.twilio.signature import signature
 from schemas.codec import Wire
 
@@ -51,17 +55,26 @@ class Contestant:
 
 
 OURS = "ours"
+OURS_KAFKA = "ours, acknowledged by Kafka"
 FLASK = "Flask, RequestValidator, gunicorn"
-FLASK_KEPT = "the same, gthread worker, keep-alive"
+FLASK_KAFKA = "Flask, produce and flush"
 HELLO = "bare aiohttp hello (GET)"
 CONTESTANTS = (
     Contestant(HELLO, "hello", "get"),
+    Contestant("bare aiohttp hello, uvloop (GET)", "hello-uvloop", "get"),
     Contestant("bare aiohttp, body read (POST)", "hello", "signed"),
     Contestant(OURS, "ours", "signed"),
-    Contestant("ours, uvloop", "ours-uvloop", "signed"),
+    Contestant("ours, asyncio's own loop", "ours-asyncio", "signed"),
     Contestant("ours, broker down, all on disk", "ours-spool", "signed"),
     Contestant(FLASK, "flask", "signed"),
-    Contestant(FLASK_KEPT, "flask-gthread", "signed"),
+    Contestant("the same, gthread worker, keep-alive", "flask-gthread", "signed"),
+)
+ON_KAFKA = (
+    Contestant(HELLO, "hello", "get"),
+    Contestant(OURS_KAFKA, "ours-kafka", "signed"),
+    Contestant(FLASK_KAFKA, "flask-kafka", "signed"),
+    Contestant("the same, gthread worker, keep-alive", "flask-kafka-gthread", "signed"),
+    Contestant("Flask, produce, not waited for", "flask-unsafe", "signed"),
 )
 
 
@@ -109,15 +122,19 @@ async def serve_hello(port: int) -> None:
     await asyncio.Event().wait()
 
 
-async def serve_ours(port: int, spool: Path | None) -> None:
+async def serve_ours(port: int, publisher: Publishes, spool: Path | None = None) -> None:
     from connectors.clock import SystemClock
     from connectors.twilio.ingester import IngesterSettings, create_app, serving
     from schemas.codec import Codec
 
     settings = IngesterSettings(
-        public_url=PUBLIC, auth_tokens=(TOKEN,), remember=REMEMBER, spool_path=spool, publish_timeout=0.2
+        public_url=PUBLIC,
+        auth_tokens=(TOKEN,),
+        remember=REMEMBER,
+        spool_path=spool,
+        publish_timeout=0.2 if spool else 4,
     )
-    app = create_app(settings, Down() if spool else Acknowledging(), Codec(), SystemClock())
+    app = create_app(settings, publisher, Codec(), SystemClock())
     async with serving(app, "127.0.0.1", port):
         await asyncio.Event().wait()
 
@@ -125,56 +142,94 @@ async def serve_ours(port: int, spool: Path | None) -> None:
 FLASK_APP = f"""
 from flask import Flask, abort, request
 from twilio.request_validator import RequestValidator
-
+#IMPORT
 app = Flask(__name__)
 validator = RequestValidator({TOKEN!r})
-
+#START
 @app.post("/twilio/status")
 def status():
     url = {PUBLIC!r} + request.full_path
     if not validator.validate(url, request.form, request.headers.get("X-Twilio-Signature", "")):
         abort(403)
+    #PUBLISH
     return "", 204
 """
+PRODUCER = """
+producer = Producer({"bootstrap.servers": BROKER, "acks": "all", "linger.ms": 0})
+def failed(error, message):
+    if error is not None:
+        raise RuntimeError(error.str())
+"""
+PRODUCE = """producer.produce("plain-callbacks", json.dumps(request.form), request.form["To"], on_delivery=failed)"""
 
 
-def serve(kind: str, port: int, folder: Path) -> None:
-    if kind == "hello":
-        asyncio.run(serve_hello(port))
-    elif kind == "ours-uvloop":
-        import uvloop
+def flask_app(kind: str, broker: str) -> str:
+    """As people write it; with Kafka, answered 204 only once it has acknowledged, unless ``unsafe``."""
+    if kind in ("flask", "flask-gthread"):
+        return FLASK_APP
+    wait = "producer.poll(0)" if kind == "flask-unsafe" else "if producer.flush(4): abort(503)"
+    return (
+        FLASK_APP.replace("#IMPORT", f"import json\nfrom confluent_kafka import Producer\nBROKER = {broker!r}")
+        .replace("#START", PRODUCER)
+        .replace("#PUBLISH", f"{PRODUCE}\n    {wait}")
+    )
 
-        uvloop.run(serve_ours(port, None))
+
+def serve(kind: str, port: int, folder: Path, broker: str) -> None:
+    import uvloop
+
+    if kind.startswith("hello"):
+        run = uvloop.run if kind == "hello-uvloop" else asyncio.run
+        run(serve_hello(port))
+    elif kind == "ours-spool":
+        uvloop.run(serve_ours(port, Down(), folder / "spool.db"))
+    elif kind == "ours-kafka":
+        from connectors.kafka.producer import KafkaPublisher
+
+        uvloop.run(serve_ours(port, KafkaPublisher(broker), folder / "spool.db"))
     else:
-        asyncio.run(serve_ours(port, folder / "spool.db" if kind == "ours-spool" else None))
+        (asyncio.run if kind == "ours-asyncio" else uvloop.run)(serve_ours(port, Acknowledging()))
 
 
-def command(kind: str, port: int, folder: Path) -> list[str]:
+def command(kind: str, port: int, folder: Path, broker: str) -> list[str]:
     if not kind.startswith("flask"):
-        return [sys.executable, __file__, "--serve", kind, "--port", str(port), "--folder", str(folder)]
-    (folder / "endpoint.py").write_text(FLASK_APP)
+        return [
+            *(sys.executable, __file__, "--serve", kind),
+            *("--port", str(port), "--folder", str(folder), "--broker", broker),
+        ]
+    (folder / "endpoint.py").write_text(flask_app(kind, broker))
     workers = ["--workers", "1"]
-    if kind == "flask-gthread":
+    if kind.endswith("gthread"):
         workers += ["--worker-class", "gthread", "--threads", "8", "--keep-alive", "60"]
     return [
-        sys.executable,
-        "-m",
-        "gunicorn",
-        "-b",
-        f"127.0.0.1:{port}",
-        "--chdir",
-        str(folder),
-        *workers,
-        "endpoint:app",
+        *(sys.executable, "-m", "gunicorn", "-b", f"127.0.0.1:{port}", "--chdir", str(folder)),
+        *(*workers, "endpoint:app"),
     ]
 
 
 @contextlib.contextmanager
-def server(kind: str, folder: Path) -> Iterator[tuple[int, psutil.Process]]:
+def kafka() -> Iterator[str]:
+    """A broker with both topics; gives its address."""
+    from confluent_kafka.admin import AdminClient, NewTopic
+
+    from connectors.kafka.embedded import EmbeddedKafka
+    from schemas.topics import SMS_CALLBACKS
+
+    with tempfile.TemporaryDirectory() as folder, EmbeddedKafka(Path(folder)) as broker:
+        topics = [NewTopic(name, 12, 1) for name in (SMS_CALLBACKS.name, "plain-callbacks")]
+        for created in AdminClient({"bootstrap.servers": broker.bootstrap}).create_topics(topics).values():
+            created.result()
+        yield broker.bootstrap
+
+
+@contextlib.contextmanager
+def server(kind: str, folder: Path, broker: str) -> Iterator[tuple[int, psutil.Process]]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    process = subprocess.Popen(command(kind, port, folder), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        command(kind, port, folder, broker), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     try:
         await_port(port, process)
         yield port, psutil.Process(process.pid)
@@ -279,8 +334,8 @@ async def plain_client(port: int, load: str, seconds: int, connections: int) -> 
     return Run(len(took), 0, len(took) / seconds, cuts[49], cuts[98], failed)
 
 
-def measure(contestant: Contestant, seconds: int, connections: int, folder: Path) -> Run:
-    with server(contestant.kind, folder) as (port, process):
+def measure(contestant: Contestant, seconds: int, connections: int, folder: Path, broker: str) -> Run:
+    with server(contestant.kind, folder, broker) as (port, process):
         load(port, contestant.load, 1, connections, folder)  # warm
         before = cpu_s(process)
         run = load(port, contestant.load, seconds, connections, folder)
@@ -296,28 +351,34 @@ def load(port: int, kind: str, seconds: int, connections: int, folder: Path) -> 
 # -- the figures ------------------------------------------------------------------------------------------------------
 
 
-def compare(contestants: Sequence[Contestant], rounds: int, seconds: int, connections: int) -> dict[str, Run]:
+def compare(
+    contestants: Sequence[Contestant], rounds: int, seconds: int, connections: int, broker: str
+) -> dict[str, list[Run]]:
+    """Every contestant once per round: what disturbs a round disturbs all of them."""
     runs: dict[str, list[Run]] = {contestant.name: [] for contestant in contestants}
     for _ in range(rounds):
         for contestant in contestants:
             with tempfile.TemporaryDirectory() as folder:
-                runs[contestant.name].append(measure(contestant, seconds, connections, Path(folder)))
-    return {name: sorted(done, key=lambda run: run.cpu_us)[len(done) // 2] for name, done in runs.items()}
+                runs[contestant.name].append(measure(contestant, seconds, connections, Path(folder), broker))
+    return runs
 
 
-def show(medians: dict[str, Run]) -> None:
-    ours, hello = medians[OURS], medians[HELLO]
+def show(runs: dict[str, list[Run]], ours: str, flask: str) -> None:
     print(f"{'':36}{'CPU/request':>12}{'per core':>12}{'p50':>9}{'p99':>9}{'x hello':>9}{'x ours':>8}{'refused':>9}")
-    for name, run in medians.items():
+    for name, done in runs.items():
+        run = sorted(done, key=lambda run: run.cpu_us)[len(done) // 2]
         print(
             f"{name:36}{run.cpu_us:9.1f} us{1e6 / run.cpu_us:10,.0f}/s{run.p50:6.2f} ms{run.p99:6.2f} ms"
-            f"{run.cpu_us / hello.cpu_us:9.2f}{run.cpu_us / ours.cpu_us:8.2f}{run.failed:9}"
+            f"{ratio(runs, name, HELLO):9.2f}{ratio(runs, name, ours):8.2f}{run.failed:9}"
         )
-    print(f"\nours is {ours.cpu_us / hello.cpu_us:.2f} x a bare aiohttp hello (goal: at most 2)")
-    if FLASK in medians:
-        print(
-            f"one core of ours does {medians[FLASK].cpu_us / ours.cpu_us:.1f} x what Flask's does (goal: at least 10)"
-        )
+    print(f"\n{ours} is {ratio(runs, ours, HELLO):.2f} x a bare aiohttp hello (goal: at most 2)")
+    if flask in runs:
+        print(f"one core of ours does {ratio(runs, flask, ours):.1f} x what Flask's does (goal: at least 10)")
+
+
+def ratio(runs: dict[str, list[Run]], one: str, other: str) -> float:
+    """The median of the rounds' ratios."""
+    return statistics.median(a.cpu_us / b.cpu_us for a, b in zip(runs[one], runs[other], strict=True))
 
 
 def main() -> None:
@@ -325,19 +386,29 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=int, default=3)
     parser.add_argument("--connections", type=int, default=16)
+    parser.add_argument("--kafka", action="store_true", help="publish to a real Kafka, ours and Flask's")
+    parser.add_argument("--only", default="", help="kinds to run, with commas")
     parser.add_argument("--serve", help=argparse.SUPPRESS)
     parser.add_argument("--port", type=int, default=0, help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, default=Path(), help=argparse.SUPPRESS)
+    parser.add_argument("--broker", default="", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.serve:
-        serve(arguments.serve, arguments.port, arguments.folder)
+        serve(arguments.serve, arguments.port, arguments.folder, arguments.broker)
         return
     missing = [name for name in ("flask", "gunicorn") if importlib.util.find_spec(name) is None]
     if missing:
         print(f"without the Flask endpoint: pip install {' '.join(missing)}\n")
-    contestants = [contestant for contestant in CONTESTANTS if "flask" not in contestant.kind or not missing]
+    wanted = set(arguments.only.split(",")) - {""}
+    contestants = [
+        contestant
+        for contestant in (ON_KAFKA if arguments.kafka else CONTESTANTS)
+        if not (missing and "flask" in contestant.kind) and (not wanted or contestant.kind in wanted)
+    ]
     print(f"load: {'wrk' if shutil.which('wrk') else 'a plain asyncio client (wrk is missing)'}")
-    show(compare(contestants, arguments.rounds, arguments.seconds, arguments.connections))
+    with kafka() if arguments.kafka else contextlib.nullcontext("") as broker:
+        runs = compare(contestants, arguments.rounds, arguments.seconds, arguments.connections, broker)
+    show(runs, *((OURS_KAFKA, FLASK_KAFKA) if arguments.kafka else (OURS, FLASK)))
 
 
 if __name__ == "__main__":

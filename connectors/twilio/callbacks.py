@@ -16,6 +16,7 @@ from schemas.records import InboundMessage, TwilioCallback
 
 MAX_FIELDS = 200
 _MAX_CODE = 2**31
+_LONGEST_CODE = 10
 
 
 _ASCII = {f"{high}{low}": chr(int(high + low, 16)) for high in "01234567" for low in "0123456789abcdefABCDEF"}
@@ -32,20 +33,16 @@ def parse_form(body: bytes) -> list[tuple[str, str]]:
 def parse_fields(text: str) -> list[tuple[str, str]]:
     """Of a form or a query. Raises MalformedWebhook for too many.
 
-    Says what `urllib.parse.parse_qsl` says (a property test compares them) in a third of the time: most of a callback's
-    CPU would go there.
+    Says what `urllib.parse.parse_qsl` says (a property test compares them) in a quarter of the time: most of a
+    callback's CPU would go there.
     """
-    pairs = text.split("&")
-    if len(pairs) > MAX_FIELDS:
+    if text.count("&") >= MAX_FIELDS:
         raise MalformedWebhook(f"no form: more than {MAX_FIELDS} fields")
-    fields = []
-    for pair in pairs:
-        name, _, value = pair.partition("=")
-        if "%" in pair or "+" in pair:
-            fields.append((_plain(name), _plain(value)))
-        elif pair:
-            fields.append((name, value))
-    return fields
+    simple = text.replace("+", " ").replace("%2B", "+")  # all that is escaped in the usual callback: its numbers
+    if "%" not in simple:
+        return [(name, value) for name, _, value in [pair.partition("=") for pair in simple.split("&") if pair]]
+    pairs = [pair.partition("=") for pair in text.split("&") if pair]
+    return [(_plain(name), _plain(value)) for name, _, value in pairs]
 
 
 def _plain(text: str) -> str:
@@ -117,44 +114,46 @@ def inbound_message(fields: Fields, received_at: datetime) -> InboundMessage:
     )
 
 
-class _Form:
+class _Form(dict[str, str]):
     """Fields by name; what is taken is not in ``rest`` again. A repeated name's later values are ``name[1]``..."""
 
-    __slots__ = ("_fields",)
+    __slots__ = ()
 
     def __init__(self, fields: Fields) -> None:
-        self._fields: dict[str, str] = dict(fields)
-        if len(self._fields) != len(fields):
+        super().__init__(fields)
+        if len(self) != len(fields):
             self._keep_all(fields)
 
     def _keep_all(self, fields: Fields) -> None:
-        self._fields = {}
+        self.clear()
         for name, value in fields:
-            self._fields[name if name not in self._fields else self._free(name)] = value
+            self[name if name not in self else self._free(name)] = value
 
     def _free(self, name: str) -> str:
         n = 1
-        while f"{name}[{n}]" in self._fields:
+        while f"{name}[{n}]" in self:
             n += 1
         return f"{name}[{n}]"
 
     def take(self, name: str) -> str | None:
-        return self._fields.pop(name, None) or None
+        return self.pop(name, None) or None
 
     def need(self, name: str, *legacy: str) -> str:
-        value = self.take(name)
+        value = self.pop(name, None)
+        if value:
+            return value
         for other in legacy:
-            value = value or self._fields.get(other) or None
-        if value is None:
+            value = value or self.get(other) or None
+        if not value:
             raise MalformedWebhook(f"field {name} is missing or blank")
         return value
 
     def code(self, name: str) -> int | None:
         """An error code; one that is no number stays among the rest, since the status counts without it too."""
-        text = self._fields.get(name, "")
-        if not (text.isascii() and text.isdigit()) or int(text) >= _MAX_CODE:
+        text = self.get(name)
+        if not text or len(text) > _LONGEST_CODE or not (text.isascii() and text.isdigit()) or int(text) >= _MAX_CODE:
             return None
-        del self._fields[name]
+        del self[name]
         return int(text)
 
     def numbered(self, name: str) -> Iterator[str]:
@@ -164,4 +163,4 @@ class _Form:
             n += 1
 
     def rest(self) -> dict[str, str]:
-        return self._fields
+        return self

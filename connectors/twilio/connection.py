@@ -1,4 +1,4 @@
-"""HTTP/1.1 connections, at a fraction of a web framework's cost: aiohttp's parser straight on asyncio's transport.
+"""HTTP/1.1 connections, at a fraction of a web framework's cost: a parser straight on asyncio's transport.
 
 Everything a client can send is bounded: lines, headers, bodies, requests ahead of their answers, time to send one.
 A request is handled once it is whole; answers leave in the order of the requests.
@@ -10,35 +10,17 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from email.utils import formatdate
-from typing import Any, cast
-
-from aiohttp.base_protocol import BaseProtocol
-from aiohttp.http import HttpRequestParser, RawRequestMessage
-from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
-from aiohttp.streams import StreamReader
+from typing import cast
 
 from connectors.twilio.answers import NO_CONTENT, Answer, Handler, Request, busy, render, text
+from connectors.twilio.reading import Bounds, RequestReader
 
 log = logging.getLogger(__name__)
 
 _AHEAD = 64
 """Requests a client may send before their answers; nobody honest sends two."""
 _LINGER_S = 2.0
-_NEVER_PAUSE = 1 << 24
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bounds:
-    """``read_timeout`` seconds for one whole request, ``idle_timeout`` between two; sizes in bytes."""
-
-    max_bytes: int
-    max_line: int
-    max_headers: int
-    max_connections: int
-    read_timeout: float
-    idle_timeout: float
 
 
 class Connections:
@@ -90,16 +72,15 @@ class Connection(asyncio.Protocol):
         "_idle_since",
         "_last",
         "_lingers_since",
-        "_parser",
-        "_partial",
         "_pumping",
+        "_reader",
         "_transport",
     )
 
     def __init__(self, all_: Connections) -> None:
         self._all = all_
         self._transport: asyncio.Transport | None = None
-        self._partial: tuple[RawRequestMessage, StreamReader] | None = None
+        self._reader = RequestReader(all_.bounds, self._take, self._refuse)
         self._ahead: deque[tuple[Request, bool]] = deque()
         self._busy = False
         self._pumping = False
@@ -117,20 +98,11 @@ class Connection(asyncio.Protocol):
             return
         everyone.open.add(self)
         self._began = self._idle_since = everyone.time()
-        self._parser: Any = HttpRequestParser(
-            BaseProtocol(everyone.loop),
-            everyone.loop,
-            _NEVER_PAUSE,
-            max_line_size=bounds.max_line,
-            max_field_size=bounds.max_line,
-            max_headers=bounds.max_headers,
-            auto_decompress=False,
-        )
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  asyncio's signature
         self._all.open.discard(self)
         self._ahead.clear()
-        self._partial = None
+        self._reader.close()
         self._transport = None
 
     def eof_received(self) -> bool:
@@ -153,48 +125,17 @@ class Connection(asyncio.Protocol):
             return
         if self._began is None:
             self._began = self._all.time()
-        try:
-            messages, upgraded, _ = self._parser.feed_data(data)
-        except LineTooLong:
-            self._refuse(text(431, "a line or header is too long"))
-        except (HttpProcessingError, ValueError):
-            self._refuse(text(400, "not HTTP"))
-        else:
-            if upgraded:
-                self._refuse(text(400, "no other protocol is spoken here"))
-            if self._partial is not None:
-                self._continue(*self._partial)
-            for message, payload in messages:
-                self._continue(message, payload)
-
-    def _continue(self, message: RawRequestMessage, payload: StreamReader) -> None:
-        """A request so far: handle it if it is whole, wait for the rest if it may come."""
-        if self._last:
-            return
-        if payload.exception() is not None:
-            self._refuse(text(400, "the body is not as announced"))
-        elif payload.total_bytes > self._all.bounds.max_bytes:
-            self._refuse(text(413, "the body is too large"))
-        elif payload.is_eof():
-            self._partial = None
+        reader = self._reader
+        reader.feed(data)
+        if not reader.partway:
             self._began = None
-            self._take(
-                Request(message.method, message.path, message.headers, payload.read_nowait()), message.should_close
-            )
-        else:
-            self._wait_for_rest(message, payload)
-
-    def _wait_for_rest(self, message: RawRequestMessage, payload: StreamReader) -> None:
-        if self._partial is None:
-            announced = message.headers.get("Content-Length", "0")
-            if not announced.isdecimal() or int(announced) > self._all.bounds.max_bytes:
-                self._refuse(text(413, "the body is too large"))
-                return
-            if "Expect" in message.headers and self._transport is not None:
-                self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        self._partial = message, payload
+        elif reader.asked and not self._busy and self._transport is not None:
+            reader.asked = False
+            self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def _take(self, request: Request, last: bool) -> None:  # noqa: FBT001  HTTP's own word for it is a flag too
+        if self._last:
+            return
         if self._busy or self._ahead:
             self._queue(request, last)
         else:
@@ -243,7 +184,6 @@ class Connection(asyncio.Protocol):
     def _refuse(self, answer: Answer) -> None:
         """Answer what is no request, after what was, and end the connection: what follows cannot be told apart."""
         self._all.malformed += answer.status in (400, 413, 431)
-        self._partial = None
         if self._busy or self._ahead or self._transport is None:
             self._last = True
             return

@@ -12,6 +12,7 @@ import logging
 from collections import Counter, OrderedDict
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from datetime import datetime
 
 from connectors.twilio import gauges
 from connectors.twilio.answers import Answer, Request, Respond, busy, text
@@ -55,7 +56,7 @@ class Ingester:
         self._clock = clock
         self._counts: Counter[tuple[str, str]] = Counter()
         check = SignatureCheck(settings.public_url, settings.auth_tokens, settings.shared_keys)
-        webhooks = Webhooks(check, codec, clock, reply_for, self._counts)
+        webhooks = Webhooks(check, codec, _Turn(clock).now, reply_for, self._counts)
         self._routes = {
             STATUS_PATH: ("status", webhooks.status),
             INBOUND_PATH: ("inbound", webhooks.inbound),
@@ -203,17 +204,34 @@ def _said(letter: Letter) -> Answer:
         return text(500, "a bug of ours")
 
 
+class _Turn:
+    """What arrives in one turn of the loop arrived at one time: it is asked for, and turned into bytes, only once."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._now: datetime | None = None
+
+    def now(self) -> datetime:
+        if self._now is None:
+            self._now = self._clock.now()
+            asyncio.get_running_loop().call_soon(self._over)
+        return self._now
+
+    def _over(self) -> None:
+        self._now = None
+
+
 class _Recent:
     """The last so many keys."""
 
     def __init__(self, size: int) -> None:
         self._size = size
-        self._keys: OrderedDict[tuple[str, str], None] = OrderedDict()
+        self._keys: OrderedDict[tuple[str, bytes], None] = OrderedDict()
 
-    def __contains__(self, key: tuple[str, str]) -> bool:
+    def __contains__(self, key: tuple[str, bytes]) -> bool:
         return key in self._keys
 
-    def add(self, key: tuple[str, str]) -> None:
+    def add(self, key: tuple[str, bytes]) -> None:
         self._keys[key] = None
         if len(self._keys) > self._size:
             self._keys.popitem(last=False)

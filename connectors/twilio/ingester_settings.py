@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from connectors.twilio.connection import Bounds
 from connectors.twilio.errors import SettingError
+from connectors.twilio.reading import Bounds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

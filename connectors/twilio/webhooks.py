@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from datetime import datetime
 from typing import NamedTuple
 from xml.sax.saxutils import escape
 
-from connectors.twilio.answers import NO_CONTENT, Answer, Request, header
-from connectors.twilio.backlog import Clock
+from connectors.twilio.answers import NO_CONTENT, Answer, Request
 from connectors.twilio.callbacks import inbound_message, parse_fields, parse_form, parse_json, status_callback
 from connectors.twilio.errors import ForgedWebhook
 from connectors.twilio.events import read_events
@@ -17,10 +17,10 @@ from schemas.codec import Codec, Wire
 from schemas.records import InboundMessage
 from schemas.topics import SMS_CALLBACKS, SMS_INBOUND
 
-CONTENT_TYPE = header("Content-Type")
-SIGNATURE = header("X-Twilio-Signature")
-SIGNED_BY = header("X-Twilio-Webhooks-Signature-Settings")
-IDEMPOTENCY = header("I-Twilio-Idempotency-Token")
+CONTENT_TYPE = b"content-type"
+SIGNATURE = b"x-twilio-signature"
+SIGNED_BY = b"x-twilio-webhooks-signature-settings"
+IDEMPOTENCY = b"i-twilio-idempotency-token"
 FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"
 CLOUD_EVENTS = ("application/cloudevents+json", "application/cloudevents-batch+json")
@@ -37,7 +37,7 @@ class Letter(NamedTuple):
     """``seen`` is what the signature covers: the very same request is the same letter."""
 
     wires: tuple[Wire, ...]
-    seen: tuple[str, str]
+    seen: tuple[str, bytes]
     answer: Callable[[], Answer]
 
 
@@ -48,27 +48,26 @@ class Webhooks:
         self,
         check: SignatureCheck,
         codec: Codec,
-        clock: Clock,
+        now: Callable[[], datetime],
         reply_for: ReplyFor,
         counts: Counter[tuple[str, str]],
     ) -> None:
         self._check = check
         self._codec = codec
-        self._clock = clock
+        self._now = now
         self._reply_for = reply_for
         self._counts = counts
 
     def status(self, request: Request) -> Letter:
         """A message's new status."""
         fields = self._genuine(request)
-        token = request.headers.get(IDEMPOTENCY)
-        callback = status_callback(fields, _attempt(request.target), token, self._clock.now())
+        callback = status_callback(fields, _attempt(request.target), _header(request, IDEMPOTENCY), self._now())
         wire = self._codec.wire(SMS_CALLBACKS, callback.person, callback)
         return Letter((wire,), _seen(request), _no_content)
 
     def inbound(self, request: Request) -> Letter:
         """A person texted us; the answer is TwiML."""
-        message = inbound_message(self._genuine(request), self._clock.now())
+        message = inbound_message(self._genuine(request), self._now())
         wire = self._codec.wire(SMS_INBOUND, message.person, message)
         return Letter(
             (wire,), _seen(request), lambda: Answer(200, twiml(self._reply_for(message)).encode(), "text/xml")
@@ -79,7 +78,7 @@ class Webhooks:
         if _content_type(request) not in (JSON, *CLOUD_EVENTS):
             raise UnsupportedBody(f"expected {JSON}")
         self._check_body(request)
-        delivered = read_events(request.body, self._clock.now())
+        delivered = read_events(request.body, self._now())
         self._counts["events", "other"] += delivered.other
         self._counts["events", "malformed"] += delivered.malformed
         wires = [self._codec.wire(SMS_CALLBACKS, callback.person, callback) for callback in delivered.callbacks]
@@ -94,27 +93,33 @@ class Webhooks:
         if kind != FORM:
             raise UnsupportedBody(f"expected {FORM}")
         fields = parse_form(request.body)
-        headers = request.headers
-        if not self._check.genuine(request.target, fields, headers.get(SIGNATURE), headers.get(SIGNED_BY)):
+        if not self._check.genuine(request.target, fields, _header(request, SIGNATURE), _header(request, SIGNED_BY)):
             raise ForgedWebhook
         return fields
 
     def _check_body(self, request: Request) -> None:
-        headers = request.headers
-        given, key = headers.get(SIGNATURE), headers.get(SIGNED_BY)
+        given, key = _header(request, SIGNATURE), _header(request, SIGNED_BY)
         if not self._check.genuine_body(request.target, request.body, given, key):
             raise ForgedWebhook
 
 
 def _content_type(request: Request) -> str:
-    return request.headers.get(CONTENT_TYPE, "").partition(";")[0].strip().lower()
+    given = _header(request, CONTENT_TYPE) or ""
+    return given if given == FORM else given.partition(";")[0].strip().lower()
+
+
+def _header(request: Request, name: bytes) -> str | None:
+    """Any bytes are Latin-1: a strange header is no reason to lose what was signed."""
+    given = request.headers.get(name)
+    return None if given is None else given.decode("latin-1")
 
 
 def _attempt(target: str) -> str | None:
-    return dict(parse_fields(target.partition("?")[2])).get("attempt_id")
+    query = target.partition("?")[2]
+    return dict(parse_fields(query)).get("attempt_id") if query else None
 
 
-def _seen(request: Request) -> tuple[str, str]:
+def _seen(request: Request) -> tuple[str, bytes]:
     return request.target, request.headers[SIGNATURE]
 
 

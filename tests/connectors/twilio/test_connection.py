@@ -11,7 +11,8 @@ import pytest
 
 from connectors.clock import ManualClock
 from connectors.twilio.answers import Answer, Handler, Request, Respond, text
-from connectors.twilio.connection import Bounds, Connections
+from connectors.twilio.connection import Connections
+from connectors.twilio.reading import Bounds
 from tests.builders import seconds
 
 BOUNDS = Bounds(max_bytes=1000, max_line=500, max_headers=10, max_connections=5, read_timeout=30, idle_timeout=60)
@@ -75,7 +76,7 @@ async def test_a_request_is_handled_whole() -> None:
 
     (request,) = site.requests
     assert (request.method, request.target, request.body) == ("POST", "/x?y=1", b"abc")
-    assert request.headers["hOsT"] == "h"
+    assert request.headers[b"host"] == b"h"
     assert answer.startswith(b"HTTP/1.1 200 OK\r\nDate: ")
     assert answer.endswith(b"Content-Length: 2\r\n\r\n1\n")
 
@@ -166,6 +167,10 @@ async def test_many_requests_answered_at_once_are_no_recursion() -> None:
         (b"GET /" + b"a" * 600 + b" HTTP/1.1\r\nHost: h\r\n\r\n", 431),
         (b"GET / HTTP/1.1\r\nHost: h\r\nX: " + b"a" * 600 + b"\r\n\r\n", 431),
         (b"GET / HTTP/1.1\r\nHost: h\r\n" + b"X: a\r\n" * 20 + b"\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: h\r\n" + b"X" * 600 + b": a\r\n\r\n", 431),
+        (b"GET /\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: h\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n", 400),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400),
         (b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1001\r\n\r\nabc", 413),
         (
             b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3E9\r\n" + b"a" * 1001 + b"\r\n0\r\n\r\n",

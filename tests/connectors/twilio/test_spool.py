@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -77,6 +78,22 @@ async def test_requests_made_at_once_share_a_commit(spool: Spool, monkeypatch: p
 
     assert len(commits) < 50
     assert (await spool.contents()).waiting == 500
+
+
+async def test_what_finds_no_room_does_not_fail_what_was_asked_at_the_same_time(spool: Spool) -> None:
+    gate = threading.Event()
+    held = spool._ask(lambda _: gate.wait())  # so that the rest is one group
+    asked = [spool.append(0.0, [record]) for record in (wire(1), wire(2, 3 * MIB), wire(3))]
+    contents = spool.contents()
+    gate.set()
+    await held
+    one, two, three = await asyncio.gather(*asked, return_exceptions=True)
+
+    assert isinstance(two, NotKept)
+    assert (await contents).waiting == 2
+    assert [spooled.wire for spooled in (await spool.head(0, 9))[0]] == [wire(1), wire(3)]
+    assert isinstance(one, range)
+    assert isinstance(three, range)
 
 
 async def test_a_full_spool_refuses_and_keeps_what_it_has(spool: Spool) -> None:
