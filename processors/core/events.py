@@ -45,7 +45,7 @@ def facts(state: MessageState, claimed_sids: frozenset[str]) -> Facts:
         if attempt.price is not None:
             said["price", attempt.attempt, attempt.price] = partial(_price, state, attempt)
     for report in state.evidence:
-        said["status", report.attempt, report.status] = partial(_status, state, report)
+        said["status", report.attempt, report.status, report.error_code] = partial(_status, state, report)
     for replay in state.replays:
         if replay.refused is not None:
             said["replay_refused", replay.replay_id] = partial(_replay_refused, state, replay)
@@ -69,7 +69,7 @@ def _current(state: MessageState, claimed_sids: frozenset[str]) -> Facts:
     if state.failure == NO_FINAL_STATUS:
         return {("no_final_status",): lambda: _no_final_status(state)}
     if state.failure is not None:
-        return {("failed", attempt, state.failure, state.failed_at): lambda: _failed(state)}
+        return {("failed", attempt, _why(state), state.failed_at): lambda: _failed(state)}
     return {}
 
 
@@ -161,7 +161,7 @@ def _sent(state: MessageState, attempt: AttemptState) -> Outgoing:
 def _status(state: MessageState, report: StatusEvidence) -> Outgoing:
     attempt = state.attempts[report.attempt - 1]
     event = StatusChanged(
-        event_id=f"{attempt_id(state.message_id, report.attempt)}/status/{report.status}",
+        event_id=f"{attempt_id(state.message_id, report.attempt)}/status/{report.status}{_code(report.error_code)}",
         message_id=state.message_id,
         attempt=report.attempt,
         sid=attempt.sid,
@@ -219,6 +219,15 @@ def _own_status(state: MessageState, status: str, name: str, reason: str | None)
     )
 
 
+def _why(state: MessageState) -> str:
+    return f"{state.failure}{_code(state.error_code)}"
+
+
+def _code(number: int | None) -> str:
+    """Two codes are two things said, also under one word."""
+    return "" if number is None else f"/{number}"
+
+
 def _replays(state: MessageState) -> int:
     """How often a replay took the message up again: tells one failure from the next under the same reason."""
     return sum(replay.refused is None for replay in state.replays)
@@ -230,7 +239,7 @@ def _failed(state: MessageState) -> Outgoing:
     assert state.failure is not None
     assert state.failed_at is not None
     event = Failed(
-        event_id=f"{attempt_id(state.message_id, len(state.attempts))}/failed/{state.failure}/{_replays(state)}",
+        event_id=f"{attempt_id(state.message_id, len(state.attempts))}/failed/{_why(state)}/{_replays(state)}",
         message_id=state.message_id,
         attempt=len(state.attempts),
         sid=attempt.sid if attempt else None,

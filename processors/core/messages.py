@@ -52,14 +52,15 @@ def wait(message: MessageState, reason: str, until: datetime, now: datetime) -> 
 
 
 def fail(message: MessageState, why: Refuse, code: int | None, now: datetime) -> MessageState:
-    """End the message without delivery."""
+    """End the message without delivery. The same end twice, by another status of Twilio's, is the end it was."""
+    again = (message.failure, message.error_code) == (why.reason, code)
     message = evolve(
         message,
         phase=Phase.FINISHED,
         failure=why.reason,
         detail=why.detail,
         error_code=code,
-        failed_at=now,
+        failed_at=message.failed_at if again and message.failed_at is not None else now,
         suppressed=why.suppressed,
         replayable=why.replayable,
     )
@@ -103,11 +104,12 @@ def reported(message: MessageState, report: StatusEvidence, sid: str, policy: Po
     message = _with_attempt(message, attempt, now)
     if newly_accepted:
         message = _accepted(message, now)
-    evidence = statuses.add(message.evidence, report)
-    if evidence == message.evidence:
+    before, evidence = message.evidence, statuses.add(message.evidence, report)
+    if evidence is before:
         return message
     message = evolve(message, evidence=evidence, updated_at=now)
-    return _merge_statuses(message, policy, now)
+    stands = statuses.merged(evidence)
+    return message if stands is None or stands == statuses.merged(before) else _stand(message, stands, policy, now)
 
 
 def priced(message: MessageState, number: int, entry: HistoryEntry, now: datetime) -> MessageState:
@@ -304,27 +306,30 @@ def _not_accepted(message: MessageState, result: AttemptResult, policy: Policy, 
     return _try_again(message, code, result.code, policy, now, timedelta(milliseconds=result.retry_after_ms or 0))
 
 
-def _merge_statuses(message: MessageState, policy: Policy, now: datetime) -> MessageState:
-    report = statuses.merged(message.evidence)
-    assert report is not None
-    superseded = report.attempt < len(message.attempts) and report.status not in statuses.SUCCESSES
-    if report.status == message.status or superseded:
+def _stand(message: MessageState, report: StatusEvidence, policy: Policy, now: datetime) -> MessageState:
+    """Another report stands for the message than before."""
+    if report.attempt < len(message.attempts) and report.status not in statuses.SUCCESSES:
         return message
-    message = evolve(message, status=report.status, error_code=report.error_code)
+    message = evolve(message, status=report.status)
     if report.status in statuses.SUCCESSES:
         delivered = evolve(_unfailed(message), phase=Phase.FINISHED, error_code=report.error_code)
         return _not_waiting(delivered, now)
     if report.status in statuses.FAILURES:
         return _undelivered(message, report, policy, now)
-    return message
+    return evolve(message, error_code=report.error_code)
 
 
 def _undelivered(message: MessageState, report: StatusEvidence, policy: Policy, now: datetime) -> MessageState:
     """Twilio had it, and it did not arrive."""
     if report.status == "canceled":
-        return fail(message, Refuse("canceled", "the scheduled message was cancelled at Twilio"), None, report.at)
+        why = Refuse("canceled", "the scheduled message was cancelled at Twilio")
+        return fail(message, why, report.error_code, report.at)
+    waits = message.phase is Phase.WAITING  # for its next attempt, after an earlier report of the same failure
     code = policy.codes.find(report.error_code or 30008)
-    return _try_again(message, code, report.error_code, policy, now, timedelta())
+    new = _try_again(message, code, report.error_code, policy, now, timedelta())
+    if new.phase is not Phase.WAITING:
+        return new
+    return evolve(message if waits else new, error_code=report.error_code)
 
 
 def _try_again(
@@ -353,6 +358,13 @@ def _try_again(
         return fail(message, Refuse(rules.OPTED_OUT, code.meaning, suppressed=True), number, now)
     passing = not accepted and code.retry in (retries.Retry.LATER, retries.Retry.AFTER_FIX)
     return fail(message, Refuse(verdict.reason, f"{code.meaning} ({verdict.because})", replayable=passing), number, now)
+
+
+def stops(message: MessageState, policy: Policy) -> dict[int, int]:
+    """Attempt → the code by which Twilio or a carrier says that the person has opted out."""
+    said = [(attempt.attempt, attempt.code) for attempt in message.attempts if attempt.code is not None]
+    said += [(report.attempt, report.error_code) for report in message.evidence if report.error_code is not None]
+    return {number: code for number, code in said if _says_opted_out(policy.codes.find(code), message)}
 
 
 def _says_opted_out(code: retries.Code, message: MessageState) -> bool:

@@ -29,6 +29,9 @@ from schemas.records import (
 from schemas.state import ConsentRecord, MessageState, StatusEvidence
 from schemas.topics import SMS_REQUESTS
 
+_TWILIO = "twilio"
+"""The channel of what Twilio or a carrier knows."""
+
 
 def person_of(record: PersonInput) -> str:
     """Whose partition the input belongs in: a number in E.164, or whatever stands in its place."""
@@ -86,7 +89,7 @@ def _answered(result: AttemptResult, person: Person, origin: Origin, policy: Pol
         result = _weighed(result, person, known)
     new = messages.claimed(messages.answered(known, result, policy, now), policy, now)
     decision = _told(person, known, new, origin)
-    return _opted_out_at_twilio(decision, person, known, result.answered_at)
+    return _opted_out_at_twilio(decision, person, known, policy, result.answered_at)
 
 
 def _weighed(result: AttemptResult, person: Person, known: MessageState) -> AttemptResult:
@@ -110,7 +113,7 @@ def _called_back(callback: TwilioCallback, person: Person, origin: Origin, polic
         attempt=named[1], status=callback.status, error_code=callback.error_code, at=callback.received_at
     )
     new = messages.claimed(messages.reported(known, report, callback.message_sid, policy, now), policy, now)
-    return _opted_out_at_twilio(_told(person, known, new, origin), person, known, callback.received_at)
+    return _opted_out_at_twilio(_told(person, known, new, origin), person, known, policy, callback.received_at)
 
 
 def _listed(entry: HistoryEntry, person: Person, origin: Origin, policy: Policy, now: datetime) -> Decision:
@@ -121,7 +124,8 @@ def _listed(entry: HistoryEntry, person: Person, origin: Origin, policy: Policy,
     known = person.messages[found[0]]
     if _read_again(known, origin):
         return _retold(person, known)
-    return _told(person, known, messages.shown(known, found[1], entry, policy, now), origin)
+    decision = _told(person, known, messages.shown(known, found[1], entry, policy, now), origin)
+    return _opted_out_at_twilio(decision, person, known, policy, entry.read_at)
 
 
 def _set_aside(entry: HistoryEntry, person: Person) -> Decision:
@@ -186,9 +190,15 @@ def _told(person: Person, old: MessageState | None, new: MessageState, origin: O
 def _retold(person: Person, known: MessageState) -> Decision:
     """Say and save everything once more: after a crash neither the publishing nor the saving may have been complete."""
     told = events.everything(known, _sids(person, except_for=known))
-    if known.failure == rules.OPTED_OUT:
+    if known.failure == rules.OPTED_OUT or _stopped(person, known):
         told += consents.revocations(person.consent, consents.ALL)
     return Decision(messages=(known,), records=tuple(told))
+
+
+def _stopped(person: Person, known: MessageState) -> bool:
+    """Whether a report on this message was a STOP."""
+    ours = {events.attempt_id(known.message_id, attempt.attempt) for attempt in known.attempts}
+    return any(entry.channel == _TWILIO and entry.source_id in ours for entry in person.consent.history)
 
 
 def _read_again(known: MessageState, origin: Origin) -> bool:
@@ -224,19 +234,25 @@ def _sids_of(several: Iterable[MessageState]) -> Iterable[str]:
     return (attempt.sid for message in several for attempt in message.attempts if attempt.sid is not None)
 
 
-def _opted_out_at_twilio(decision: Decision, person: Person, old: MessageState, at: datetime) -> Decision:
-    """Twilio or a carrier knows of a STOP that never reached us (21610, a toll-free 30004): it counts here too."""
+def _opted_out_at_twilio(
+    decision: Decision, person: Person, old: MessageState, policy: Policy, at: datetime
+) -> Decision:
+    """Twilio or a carrier knows of a STOP that never reached us (21610, a toll-free 30004): it counts here too.
+
+    Also where another report says the text was delivered: whichever came first, no more is sent.
+    """
     new = next(iter(decision.messages), old)
-    if new.failure != rules.OPTED_OUT or old.failure == rules.OPTED_OUT or not new.attempts:
+    known = messages.stops(old, policy)
+    told = next(((number, code) for number, code in messages.stops(new, policy).items() if number not in known), None)
+    if told is None:
         return decision
-    if new.error_code is None:
-        return decision
+    number, code = told
     change = ConsentChange(
-        change_id=events.attempt_id(new.message_id, len(new.attempts)),
+        change_id=events.attempt_id(new.message_id, number),
         person=person.number,
         state=ConsentState.OPTED_OUT,
-        channel="twilio",
-        evidence=f"error {new.error_code}",
+        channel=_TWILIO,
+        evidence=f"error {code}",
         occurred_at=at,
     )
     others = {key: message for key, message in person.messages.items() if key != new.message_id}

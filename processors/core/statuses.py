@@ -31,14 +31,15 @@ FINAL = FAILURES | SUCCESSES
 
 
 def add(evidence: list[StatusEvidence], new: StatusEvidence) -> list[StatusEvidence]:
-    """The evidence with one more report: each status of an attempt is kept once, as it was heard first.
+    """The evidence with one more report, in an order of its own: the same set whatever came first.
 
-    A report from before that (a late callback after the list was read) changes nothing: its event may have been
-    published, and an event's id never gets a second content.
+    Each status of an attempt is kept once per error code, with the time it was heard first: a contradiction is kept
+    beside what it contradicts, and a repetition (a late callback after the list was read) changes nothing, since its
+    event may have been published, and an event's id never gets a second content.
     """
-    if any((old.attempt, old.status) == (new.attempt, new.status) for old in evidence):
+    if any(_what(old) == _what(new) for old in evidence):
         return evidence
-    return sorted([*evidence, new], key=_order)
+    return sorted([*evidence, new], key=_what)
 
 
 def merged(evidence: Iterable[StatusEvidence]) -> StatusEvidence | None:
@@ -46,9 +47,10 @@ def merged(evidence: Iterable[StatusEvidence]) -> StatusEvidence | None:
     return max(evidence, key=_weight, default=None)
 
 
-def _weight(report: StatusEvidence) -> tuple[bool, int, int]:
-    return (report.status in SUCCESSES, report.attempt, RANKS.get(report.status, 0))
+def _weight(report: StatusEvidence) -> tuple[object, ...]:
+    return (report.status in SUCCESSES, *_what(report))
 
 
-def _order(report: StatusEvidence) -> tuple[object, ...]:
-    return (report.at, report.attempt, RANKS.get(report.status, 0), report.status, report.error_code or 0)
+def _what(report: StatusEvidence) -> tuple[int, int, str, int]:
+    """What a report says, whenever it was heard."""
+    return (report.attempt, RANKS.get(report.status, 0), report.status, report.error_code or 0)

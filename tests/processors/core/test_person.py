@@ -14,6 +14,7 @@ from schemas.records import (
     ConsentState,
     Dispatch,
     Failed,
+    MessageClass,
     Outcome,
     Price,
     Revocation,
@@ -496,6 +497,48 @@ def test_a_pool_is_sticky_and_a_messaging_service_is_its_own_sender() -> None:
     stage = Stage()
     assert only(stage.feed(request(sender_pool="service")), Dispatch).sender == SERVICE
     assert only(stage.feed(request(message_id="m2", messaging_service=SERVICE)), Dispatch).sender == SERVICE
+
+
+@pytest.mark.parametrize("known", [result(), result(outcome=Outcome.UNKNOWN)], ids=["accepted", "unknown"])
+def test_a_stop_that_only_twilios_list_shows_counts_too(known: AttemptResult) -> None:
+    """Its callback was lost."""
+    stage = stage_with()
+    stage.feed(known)
+    stage.feed(history_entry(status="failed", error_code=21610))
+    said = stage.feed(result())
+
+    (entry,) = stage.consents[PERSON].history
+    assert (entry.channel, entry.evidence) == ("twilio", "error 21610")
+    assert stage.said(Revocation)[0].revoked
+    assert not any(isinstance(record, Dispatch) for record in said)
+
+
+def test_a_failure_told_twice_is_one_failure_and_a_different_one_is_another_event() -> None:
+    stage = stage_with(message_class=MessageClass.MARKETING)
+    stage.feed(result())
+    for status, code in (("failed", 30003), ("undelivered", 30003), ("undelivered", 30005)):
+        stage.now += HOUR
+        stage.feed(callback(status, error_code=code, received_at=stage.now))
+    failures = {event.event_id: event for event in stage.said(Failed)}
+
+    assert len(stage.said(Failed)) == len(failures) == 2
+    assert [event.error_code for event in failures.values()] == [30003, 30005]
+    assert {event.event_id for event in stage.said(StatusChanged)} == {
+        f"m1/1/status/{word}" for word in ("failed/30003", "undelivered/30003", "undelivered/30005")
+    }
+
+
+def test_a_second_report_of_a_failure_does_not_move_the_next_attempt() -> None:
+    stage = stage_with()
+    stage.feed(result())
+    stage.feed(callback("failed", error_code=30001))
+    first = stage.messages["m1"]
+    stage.now += seconds(1)
+    stage.feed(callback("undelivered", error_code=30001))
+    second = stage.messages["m1"]
+
+    assert (second.phase, second.wait_reason) == (Phase.WAITING, "back_off")
+    assert (second.wake_at, second.wait_since) == (first.wake_at, first.wait_since)
 
 
 def test_a_toll_free_block_is_an_opt_out() -> None:
