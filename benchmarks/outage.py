@@ -1,18 +1,19 @@
-"""A broker that is away, an ingester killed -9 twice, a disk that is full: is any acknowledged callback lost?
+"""A broker that is away, an ingester killed -9, a disk that is full: is any acknowledged callback lost?
 
     python benchmarks/outage.py --minutes 10 --rate 500
 
 A real ingester process with its spool; the broker is a file it appends to, or hangs on while the broker is down. The
-load repeats what is not answered 2xx as Twilio does when asked for all retries: five times within 15 seconds. Exits 1
-if an acknowledged callback is missing in the end. The disk is full by the system's own limit on the process (prlimit).
+load repeats what is not answered 2xx as Twilio does when asked for all retries: five times within 15 seconds. The disk
+is full by the system's own limit on the process (prlimit). In the end the person stage's real decisions read what was
+published. Exits 1 if an acknowledged callback made no status event, or one made two.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import logging
+import re
 import resource
 import signal
 import subprocess
@@ -31,7 +32,10 @@ import aiohttp
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from connectors.twilio.signature import signature
-from schemas.codec import Wire
+from schemas.codec import Codec, Wire
+from schemas.records import TwilioCallback
+from tests.builders import request, result
+from tests.processors.core.lifecycles import People
 
 PUBLIC, TOKEN, PORT = "https://sms.example.com", "t" * 32, 18_471
 RETRIES, PATIENCE_S = 5, 15.0
@@ -50,7 +54,7 @@ class FileBroker:
     async def publish(self, records: Sequence[Wire]) -> None:
         while not self._up.exists():  # noqa: ASYNC110  a file tells nobody
             await asyncio.sleep(0.02)
-        self._log.write("".join(json.dumps([(wire.value or b"").hex()]) + "\n" for wire in records))
+        self._log.write("".join(f"{(wire.value or b'').hex()}\n" for wire in records))
 
 
 async def serve(folder: Path) -> None:
@@ -68,6 +72,29 @@ async def serve(folder: Path) -> None:
 
 def started(folder: Path) -> subprocess.Popen[bytes]:
     return subprocess.Popen([sys.executable, __file__, "--serve", str(folder)])
+
+
+# -- what is told: two statuses a message, under the id of the event each becomes -------------------------------------
+
+STATUSES = ("sent", "delivered")
+
+
+def event_of(number: int) -> str:
+    return f"m{number // 2}/1/status/{STATUSES[number % 2]}"
+
+
+def attempt_of(event_id: str) -> str:
+    return event_id.partition("/status/")[0]
+
+
+def person_of(message_id: str) -> str:
+    return f"+1212{2_000_000 + int(message_id[1:]):07}"
+
+
+def callback_fields(event_id: str) -> list[tuple[str, str]]:
+    message_id, status = event_id.partition("/")[0], event_id.rpartition("/")[2]
+    sid = f"SM{int(message_id[1:]):032x}"
+    return [("MessageSid", sid), ("MessageStatus", status), ("To", person_of(message_id)), ("From", "+12125550101")]
 
 
 # -- Twilio's side ----------------------------------------------------------------------------------------------------
@@ -88,13 +115,13 @@ class Load:
             began = time.monotonic()
             while time.monotonic() < until:
                 while self.made < (time.monotonic() - began) * self.rate:
-                    tasks.create_task(self.deliver(http, f"SM{self.made:032x}"))
+                    tasks.create_task(self.deliver(http, event_of(self.made)))
                     self.made += 1
                 await asyncio.sleep(0.005)
 
-    async def deliver(self, http: aiohttp.ClientSession, sid: str) -> None:
-        path = f"/twilio/status?attempt_id={sid}/1"
-        fields = [("MessageSid", sid), ("MessageStatus", "sent"), ("To", "+12125550100"), ("From", "+12125550101")]
+    async def deliver(self, http: aiohttp.ClientSession, event_id: str) -> None:
+        fields = callback_fields(event_id)
+        path = f"/twilio/status?attempt_id={attempt_of(event_id)}"
         headers = {
             "X-Twilio-Signature": signature(TOKEN, PUBLIC + path, fields),
             "Content-Type": "application/x-www-form-urlencoded",
@@ -104,12 +131,12 @@ class Load:
             answer = await self.tried(http, path, urlencode(fields), headers)
             self.answers[answer] += 1
             if answer.startswith("2"):
-                self.acknowledged.add(sid)
+                self.acknowledged.add(event_id)
                 return
             if time.monotonic() - began > PATIENCE_S:
                 break
             await asyncio.sleep(1)
-        self.given_up.add(sid)
+        self.given_up.add(event_id)
 
     async def tried(self, http: aiohttp.ClientSession, path: str, body: str, headers: dict[str, str]) -> str:
         try:
@@ -147,6 +174,13 @@ class Drill:
         await asyncio.sleep(self._outage_s * 0.2)
         await self._say(http, "the broker is about to be back")
         (self._folder / "up").touch()
+        await self._some_drained(http)
+        await self._killed(http, "while it emptied its spool")
+
+    async def _some_drained(self, http: aiohttp.ClientSession) -> None:
+        async with asyncio.timeout(60):
+            while not re.search(r"spool_drained_total [1-9]", await page(http, "metrics")):  # noqa: ASYNC110  as above
+                await asyncio.sleep(0.01)
 
     async def drained(self, http: aiohttp.ClientSession) -> None:
         began = time.monotonic()
@@ -157,10 +191,10 @@ class Drill:
         self._process.terminate()
         self._process.wait(10)
 
-    async def _killed(self, http: aiohttp.ClientSession) -> None:
+    async def _killed(self, http: aiohttp.ClientSession, when: str = "") -> None:
         self._process.send_signal(signal.SIGKILL)
         self._process.wait()
-        await self._say(http, "the ingester was killed -9")
+        await self._say(http, f"the ingester was killed -9 {when}")
         self._process = started(self._folder)
 
     def _limit(self, size: int) -> None:
@@ -208,20 +242,37 @@ async def drill(folder: Path, outage_s: float, rate: float) -> bool:
 
 
 def verdict(load: Load, folder: Path) -> bool:
-    from schemas.codec import Codec
-    from schemas.records import TwilioCallback
-
-    lines = (folder / "topic").read_text().splitlines()
-    published = Counter(
-        Codec().decode(TwilioCallback, bytes.fromhex(json.loads(line)[0])).message_sid for line in lines
-    )
-    lost = load.acknowledged - published.keys()
-    twice = sum(count - 1 for count in published.values())
+    published = read(folder / "topic")
+    repeated = len(published) - len({(told.message_sid, told.status) for told in published})
+    events = status_events(published)
+    lost = load.acknowledged - events.keys()
+    twice = sum(count - 1 for count in events.values())
     print(f"callbacks {load.made:,}; acknowledged {len(load.acknowledged):,}; answers {dict(load.answers)}")
     print(f"never acknowledged, given up by Twilio after its retries: {len(load.given_up):,}")
-    print(f"published {len(published):,} different ones, {twice:,} of them again (the person stage drops those)")
-    print(f"acknowledged and lost: {len(lost)}")
-    return not lost
+    print(f"published {len(published):,} callbacks, {repeated:,} of them repetitions")
+    print(f"status events {len(events):,}")
+    print(f"acknowledged and lost: {len(lost)}; duplicated in the status events: {twice}")
+    return not lost and not twice
+
+
+def read(topic: Path) -> list[TwilioCallback]:
+    """What the broker was given. A line that the kill cut short was not acknowledged."""
+    codec = Codec()
+    lines = (line.removesuffix("\n") for line in topic.open() if line.endswith("\n"))
+    return [codec.decode(TwilioCallback, bytes.fromhex(line)) for line in lines]
+
+
+def status_events(published: Sequence[TwilioCallback]) -> Counter[str]:
+    """What the person stage makes of them: each event's id, and how often it is said."""
+    people = People()
+    for told in published:
+        message_id = (told.attempt_id or "").partition("/")[0]
+        if message_id not in people.messages:
+            named = {"message_id": message_id, "attempt_id": told.attempt_id, "person": told.person}
+            people.hear(request(message_id=message_id, to=told.person))
+            people.hear(result(**named, sid=told.message_sid))
+        people.hear(told)
+    return people.said
 
 
 def main() -> None:
