@@ -16,18 +16,16 @@ import logging
 import re
 import resource
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlencode
-
-import aiohttp
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -37,8 +35,10 @@ from schemas.records import TwilioCallback
 from tests.builders import request, result
 from tests.processors.core.lifecycles import People
 
-PUBLIC, TOKEN, PORT = "https://sms.example.com", "t" * 32, 18_471
+PUBLIC, TOKEN = "https://sms.example.com", "t" * 32
 RETRIES, PATIENCE_S = 5, 15.0
+MOST_OPEN = 800
+"""Connections at once, as a Twilio edge would share them; far below what a process may have open."""
 
 
 # -- the ingester's process -------------------------------------------------------------------------------------------
@@ -57,7 +57,7 @@ class FileBroker:
         self._log.write("".join(f"{(wire.value or b'').hex()}\n" for wire in records))
 
 
-async def serve(folder: Path) -> None:
+async def serve(folder: Path, port: int) -> None:
     from connectors.clock import SystemClock
     from connectors.twilio.ingester import IngesterSettings, create_app, serving
     from schemas.codec import Codec
@@ -66,12 +66,12 @@ async def serve(folder: Path) -> None:
         public_url=PUBLIC, auth_tokens=(TOKEN,), spool_path=folder / "spool.db", publish_timeout=1.0
     )
     app = create_app(settings, FileBroker(folder), Codec(), SystemClock())
-    async with serving(app, "127.0.0.1", PORT):
+    async with serving(app, "127.0.0.1", port):
         await asyncio.Event().wait()
 
 
-def started(folder: Path) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([sys.executable, __file__, "--serve", str(folder)])
+def started(folder: Path, port: int) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, __file__, "--serve", str(folder), "--port", str(port)])
 
 
 # -- what is told: two statuses a message, under the id of the event each becomes -------------------------------------
@@ -110,7 +110,7 @@ class Load:
     given_up: set[str] = field(default_factory=set)
     answers: Counter[str] = field(default_factory=Counter)
 
-    async def run(self, http: aiohttp.ClientSession, until: float) -> None:
+    async def run(self, http: Client, until: float) -> None:
         async with asyncio.TaskGroup() as tasks:
             began = time.monotonic()
             while time.monotonic() < until:
@@ -119,16 +119,11 @@ class Load:
                     self.made += 1
                 await asyncio.sleep(0.005)
 
-    async def deliver(self, http: aiohttp.ClientSession, event_id: str) -> None:
-        fields = callback_fields(event_id)
-        path = f"/twilio/status?attempt_id={attempt_of(event_id)}"
-        headers = {
-            "X-Twilio-Signature": signature(TOKEN, PUBLIC + path, fields),
-            "Content-Type": "application/x-www-form-urlencoded",
-        }
+    async def deliver(self, http: Client, event_id: str) -> None:
+        request = post(event_id)
         began = time.monotonic()
         for _ in range(RETRIES + 1):
-            answer = await self.tried(http, path, urlencode(fields), headers)
+            answer, _ = await http.ask(request)
             self.answers[answer] += 1
             if answer.startswith("2"):
                 self.acknowledged.add(event_id)
@@ -138,12 +133,48 @@ class Load:
             await asyncio.sleep(1)
         self.given_up.add(event_id)
 
-    async def tried(self, http: aiohttp.ClientSession, path: str, body: str, headers: dict[str, str]) -> str:
-        try:
-            async with http.post(f"http://127.0.0.1:{PORT}{path}", data=body, headers=headers) as response:
-                return str(response.status)
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            return type(error).__name__
+
+def post(event_id: str) -> bytes:
+    path, fields = f"/twilio/status?attempt_id={attempt_of(event_id)}", callback_fields(event_id)
+    body = urlencode(fields)
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: sms.example.com\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+        f"X-Twilio-Signature: {signature(TOKEN, PUBLIC + path, fields)}\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    return (head + body).encode()
+
+
+class Client:
+    """Asks over connections that are kept; leaner than a library, since the load shares the machine with its target."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._room = asyncio.Semaphore(MOST_OPEN)
+        self._idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
+
+    async def ask(self, request: bytes) -> tuple[str, str]:
+        """Status and body, or the name of what went wrong."""
+        async with self._room:
+            writer = None
+            try:
+                async with asyncio.timeout(5):
+                    reader, writer = self._idle.pop() if self._idle else await self._connected()
+                    writer.write(request)
+                    head = await reader.readuntil(b"\r\n\r\n")
+                    length = re.search(rb"Content-Length: (\d+)", head)
+                    body = await reader.readexactly(int(length[1])) if length else b""
+            except (OSError, TimeoutError, asyncio.IncompleteReadError) as error:
+                if writer is not None:
+                    writer.close()
+                return type(error).__name__, type(error).__name__
+            self._idle.append((reader, writer))
+            return head[9:12].decode(), body.decode()
+
+    async def _connected(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        return await asyncio.open_connection("127.0.0.1", self._port)
+
+    async def get(self, name: str) -> str:
+        return (await self.ask(f"GET /{name} HTTP/1.1\r\nHost: h\r\n\r\n".encode()))[1]
 
 
 # -- what happens -----------------------------------------------------------------------------------------------------
@@ -152,13 +183,14 @@ class Load:
 class Drill:
     """The sequence of events, printed as it happens; fractions of the outage."""
 
-    def __init__(self, folder: Path, outage_s: float) -> None:
+    def __init__(self, folder: Path, port: int, outage_s: float) -> None:
         self._folder = folder
+        self._port = port
         self._outage_s = outage_s
         self._began = time.monotonic()
-        self._process = started(folder)
+        self._process = started(folder, port)
 
-    async def run(self, http: aiohttp.ClientSession) -> None:
+    async def run(self, http: Client) -> None:
         (self._folder / "up").unlink()
         await self._say(http, "the broker is down")
         await asyncio.sleep(self._outage_s * 0.2)
@@ -177,12 +209,12 @@ class Drill:
         await self._some_drained(http)
         await self._killed(http, "while it emptied its spool")
 
-    async def _some_drained(self, http: aiohttp.ClientSession) -> None:
+    async def _some_drained(self, http: Client) -> None:
         async with asyncio.timeout(60):
-            while not re.search(r"spool_drained_total [1-9]", await page(http, "metrics")):  # noqa: ASYNC110  as above
+            while not re.search(r"spool_drained_total [1-9]", await http.get("metrics")):  # noqa: ASYNC110  as above
                 await asyncio.sleep(0.01)
 
-    async def drained(self, http: aiohttp.ClientSession) -> None:
+    async def drained(self, http: Client) -> None:
         began = time.monotonic()
         await ready(http)
         await self._say(http, f"the spool is empty, {time.monotonic() - began:.1f} s after the last callback")
@@ -191,53 +223,40 @@ class Drill:
         self._process.terminate()
         self._process.wait(10)
 
-    async def _killed(self, http: aiohttp.ClientSession, when: str = "") -> None:
+    async def _killed(self, http: Client, when: str = "") -> None:
         self._process.send_signal(signal.SIGKILL)
         self._process.wait()
         await self._say(http, f"the ingester was killed -9 {when}")
-        self._process = started(self._folder)
+        self._process = started(self._folder, self._port)
 
     def _limit(self, size: int) -> None:
         resource.prlimit(self._process.pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 
-    async def _say(self, http: aiohttp.ClientSession, what: str) -> None:
+    async def _say(self, http: Client, what: str) -> None:
         print(
-            f"{time.monotonic() - self._began:7.1f} s  {what:60} /ready: {(await page(http, 'ready')).strip()}",
+            f"{time.monotonic() - self._began:7.1f} s  {what:60} /ready: {(await http.get('ready')).strip()}",
             flush=True,
         )
 
 
-async def page(http: aiohttp.ClientSession, name: str) -> str:
-    try:
-        async with http.get(f"http://127.0.0.1:{PORT}/{name}") as response:
-            return await response.text()
-    except aiohttp.ClientError as error:
-        return type(error).__name__
-
-
-async def ready(http: aiohttp.ClientSession) -> None:
-    while await page(http, "ready") != "ready\n":  # noqa: ASYNC110  asked for, as a balancer does
+async def ready(http: Client) -> None:
+    while await http.get("ready") != "ready\n":  # noqa: ASYNC110  asked for, as a balancer does
         await asyncio.sleep(0.1)
-
-
-@asynccontextmanager
-async def client() -> AsyncIterator[aiohttp.ClientSession]:
-    limits = aiohttp.TCPConnector(limit=0)
-    async with aiohttp.ClientSession(connector=limits, timeout=aiohttp.ClientTimeout(5)) as http:
-        yield http
 
 
 async def drill(folder: Path, outage_s: float, rate: float) -> bool:
     (folder / "up").touch()
-    running, load = Drill(folder, outage_s), Load(rate)
-    async with client() as http:
-        await ready(http)
-        loading = asyncio.create_task(load.run(http, time.monotonic() + outage_s + 10))
-        await asyncio.sleep(3)
-        await running.run(http)
-        await loading
-        await running.drained(http)
-        running.stop()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    running, load, http = Drill(folder, port, outage_s), Load(rate), Client(port)
+    await ready(http)
+    loading = asyncio.create_task(load.run(http, time.monotonic() + outage_s + 10))
+    await asyncio.sleep(3)
+    await running.run(http)
+    await loading
+    await running.drained(http)
+    running.stop()
     return verdict(load, folder)
 
 
@@ -280,10 +299,11 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=10, help="how long the broker is away")
     parser.add_argument("--rate", type=float, default=500, help="callbacks per second")
     parser.add_argument("--serve", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--port", type=int, default=0, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.serve:
         logging.disable(logging.CRITICAL)
-        asyncio.run(serve(arguments.serve))
+        asyncio.run(serve(arguments.serve, arguments.port))
         return
     with tempfile.TemporaryDirectory() as folder:
         good = asyncio.run(drill(Path(folder), arguments.minutes * 60, arguments.rate))

@@ -101,7 +101,8 @@ class TwilioSettings(_Group):
     """How Twilio is reached, and how Twilio reaches us.
 
     ``auth_tokens``: the first signs our calls unless an API key does; all of them verify webhooks, so that a token can
-    be changed without a gap. ``public_url``: the ingester as Twilio sees it.
+    be changed without a gap. ``shared_keys``: further ones that may sign webhooks, each ``id:secret``. ``public_url``:
+    the ingester as Twilio sees it. ``callback_…``: how hard Twilio tries there; its own limits.
     """
 
     account_sid: str = ""
@@ -109,9 +110,25 @@ class TwilioSettings(_Group):
     api_key: str | None = None
     api_secret: SecretStr | None = None
     base_url: str = "https://api.twilio.com"
+    shared_keys: Annotated[tuple[SecretStr, ...], Listed] = ()
     public_url: str | None = None
     timeout_s: Seconds = 10
     connections: Count = 100
+    callback_retries: int = Field(default=5, ge=0, le=5)
+    callback_connect_ms: int = Field(default=2000, ge=100, le=10_000)
+    callback_read_ms: int = Field(default=5000, ge=100, le=15_000)
+    callback_total_ms: int = Field(default=15_000, ge=100, le=15_000)
+
+    @field_validator("shared_keys")
+    @classmethod
+    def _named_keys(cls, value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        if not all(all(key.get_secret_value().partition(":")[::2]) for key in value):
+            raise ValueError("expected id:secret, with commas between several")
+        return value
+
+    def keys(self) -> dict[str, str]:
+        """The shared keys' secrets by id."""
+        return {key: secret for key, _, secret in (key.get_secret_value().partition(":") for key in self.shared_keys)}
 
 
 class IngesterSettings(_Group):

@@ -7,8 +7,9 @@ The status callback's URL is among an event's fields, and our attempt id in that
 
 from __future__ import annotations
 
+import json
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -40,11 +41,11 @@ _NOT_KEPT = ("body", "statusCallBackUrl")
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """One delivery: its ``callbacks``; how many events were of ``other`` kinds, how many ``malformed``."""
+    """One delivery: its ``callbacks``, how many events were of ``other`` kinds, the ``malformed`` ones and why."""
 
     callbacks: list[TwilioCallback]
     other: int
-    malformed: int
+    malformed: list[tuple[bytes, str]]
 
 
 def read_events(body: bytes, received_at: datetime) -> Delivered:
@@ -57,21 +58,19 @@ def read_events(body: bytes, received_at: datetime) -> Delivered:
     if not isinstance(events, list) or len(events) > MAX_EVENTS:
         raise MalformedWebhook(f"neither an event nor an array of at most {MAX_EVENTS}")
     ours = [event for event in events if _kind(event).startswith(OUTBOUND)]
-    callbacks = list(_callbacks(ours, received_at))
-    return Delivered(callbacks, len(events) - len(ours), len(ours) - len(callbacks))
+    delivered = Delivered([], len(events) - len(ours), [])
+    for event in ours:
+        try:
+            delivered.callbacks.append(_callback(event, received_at))
+        except MalformedWebhook as error:
+            log.warning("event %s (%s) says nothing: %s", event.get("id"), _kind(event), error)
+            delivered.malformed.append((json.dumps(event, ensure_ascii=False).encode(), str(error)))
+    return delivered
 
 
 def _kind(event: object) -> str:
     kind = event.get("type") if isinstance(event, dict) else None
     return kind if isinstance(kind, str) else ""
-
-
-def _callbacks(events: list[dict[str, Any]], received_at: datetime) -> Iterator[TwilioCallback]:
-    for event in events:
-        try:
-            yield _callback(event, received_at)
-        except MalformedWebhook as error:
-            log.warning("event %s (%s) says nothing: %s", event.get("id"), _kind(event), error)
 
 
 def _callback(event: dict[str, Any], received_at: datetime) -> TwilioCallback:

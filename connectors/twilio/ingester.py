@@ -21,13 +21,12 @@ from connectors.twilio.connection import Connections
 from connectors.twilio.delivery import Delivery
 from connectors.twilio.errors import ForgedWebhook, MalformedWebhook, NotKept
 from connectors.twilio.ingester_settings import IngesterSettings
-from connectors.twilio.limits import Admission
+from connectors.twilio.limits import Admission, LoopGuard
 from connectors.twilio.signature import SignatureCheck
 from connectors.twilio.spool import Spool
 from connectors.twilio.urls import EVENTS_PATH, INBOUND_PATH, STATUS_PATH
 from connectors.twilio.webhooks import Letter, ReplyFor, UnsupportedBody, Webhooks, twiml
 from schemas.codec import Codec
-from schemas.errors import EncodeError
 
 __all__ = ["Clock", "Ingester", "IngesterSettings", "Publishes", "ReplyFor", "create_app", "serving", "twiml"]
 
@@ -56,12 +55,14 @@ class Ingester:
         self._clock = clock
         self._counts: Counter[tuple[str, str]] = Counter()
         check = SignatureCheck(settings.public_url, settings.auth_tokens, settings.shared_keys)
-        webhooks = Webhooks(check, codec, _Turn(clock).now, reply_for, self._counts)
+        guarded = LoopGuard(reply_for, clock.elapsed, settings.max_replies, settings.replies_within)
+        webhooks = Webhooks(check, codec, _Turn(clock).now, guarded, self._counts)
         self._routes = {
             STATUS_PATH: ("status", webhooks.status),
             INBOUND_PATH: ("inbound", webhooks.inbound),
             EVENTS_PATH: ("events", webhooks.events),
         }
+        self._replies = guarded
         self._admission = Admission(settings.max_concurrent, settings.max_rate, clock.elapsed)
         self._recent = _Recent(settings.remember)
         self._pages: set[asyncio.Task[None]] = set()
@@ -173,6 +174,7 @@ class Ingester:
         assert self._connections is not None
         backlog = self._delivery.backlog
         self._counts["publish", "failed"] = self._delivery.failures
+        self._counts["inbound", "reply_withheld"] = self._replies.withheld
         lines = [*gauges.answers(self._counts), *gauges.connections(self._connections)]
         if backlog is not None:
             contents = None
@@ -189,10 +191,10 @@ def _judged(read: Callable[[Request], Letter], request: Request) -> Letter | Ans
         return text(403, "not signed by a secret of ours for this URL")
     except UnsupportedBody as error:
         return text(415, str(error))
-    except (MalformedWebhook, EncodeError) as error:
+    except MalformedWebhook as error:
         return text(400, str(error))
     except Exception:
-        log.exception("a webhook could not be read")
+        log.exception("a request could not be judged")
         return text(500, "a bug of ours")
 
 

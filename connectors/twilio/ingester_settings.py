@@ -23,7 +23,7 @@ class IngesterSettings:
     most ``read_timeout`` seconds, a connection waits ``idle_timeout`` for the next. ``remember`` acknowledged webhooks,
     so that a repeated one is answered from memory; for ``unready_s`` after a refusal the readiness check says no, so
     that a balancer tries another ingester. ``drain_batch`` records leave the spool together, the next try ``retry_s``
-    after a failure.
+    after a failure. A person's number gets at most ``max_replies`` answers from one of ours ``replies_within`` seconds.
 
     ``tls_cert`` and ``tls_key``, in PEM: HTTPS without a proxy.
     """
@@ -37,6 +37,8 @@ class IngesterSettings:
     shared_keys: Mapping[str, str] = field(default_factory=dict, repr=False)
     spool_path: Path | None = None
     spool_max_bytes: int = 1 << 30
+    max_replies: int = 5
+    replies_within: float = 300.0
     drain_batch: int = 500
     retry_s: float = 1.0
     max_line_bytes: int = 8190

@@ -1,8 +1,18 @@
-"""Shedding load before it hurts: what is not taken is answered 503, and Twilio brings it again."""
+"""Shedding load before it hurts: what is not taken is answered 503, and Twilio brings it again. And not talking to a
+machine that talks back.
+"""
 
 from __future__ import annotations
 
+import logging
+from collections import OrderedDict
 from collections.abc import Callable
+
+from schemas.records import InboundMessage
+
+log = logging.getLogger(__name__)
+
+_PAIRS = 10_000
 
 
 class Admission:
@@ -39,3 +49,42 @@ class Admission:
             return False
         self._tokens -= 1
         return True
+
+
+class LoopGuard:
+    """At most ``most`` answers from one number to another within seconds: beyond, somebody's machine answers ours.
+
+    Twilio cuts such a loop off only at 30 answers in 30 seconds, each of them paid for.
+    Source: https://www.twilio.com/docs/api/errors/14107
+    """
+
+    def __init__(
+        self,
+        reply_for: Callable[[InboundMessage], str | None],
+        elapsed: Callable[[], float],
+        most: int,
+        within: float,
+    ) -> None:
+        self._reply_for = reply_for
+        self._elapsed = elapsed
+        self._most = most
+        self._within = within
+        self._answered: OrderedDict[tuple[str, str], list[float]] = OrderedDict()
+        self.withheld = 0
+
+    def __call__(self, inbound: InboundMessage) -> str | None:
+        """The answer, or None: there is none, or there were enough."""
+        reply = self._reply_for(inbound)
+        if reply is None:
+            return None
+        now, pair = self._elapsed(), (inbound.person, inbound.to)
+        recent = [at for at in self._answered.pop(pair, ()) if now - at < self._within]
+        enough = len(recent) >= self._most
+        self._answered[pair] = recent if enough else [*recent, now]
+        if len(self._answered) > _PAIRS:
+            self._answered.popitem(last=False)
+        if enough:
+            self.withheld += 1
+            log.warning("%d answers to %s within %s s: no more for now", len(recent), inbound.person, self._within)
+            return None
+        return reply

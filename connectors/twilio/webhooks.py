@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
 from typing import NamedTuple
 from xml.sax.saxutils import escape
 
-from connectors.twilio.answers import NO_CONTENT, Answer, Request
+from connectors.twilio.answers import NO_CONTENT, Answer, Request, text
 from connectors.twilio.callbacks import inbound_message, parse_fields, parse_form, parse_json, status_callback
-from connectors.twilio.errors import ForgedWebhook
+from connectors.twilio.errors import ForgedWebhook, MalformedWebhook
 from connectors.twilio.events import read_events
 from connectors.twilio.signature import Fields, SignatureCheck
 from schemas.codec import Codec, Wire
-from schemas.records import InboundMessage
-from schemas.topics import SMS_CALLBACKS, SMS_INBOUND
+from schemas.errors import EncodeError
+from schemas.records import DeadLetter, InboundMessage
+from schemas.topics import SMS_CALLBACKS, SMS_INBOUND, Topic
+
+log = logging.getLogger(__name__)
 
 CONTENT_TYPE = b"content-type"
 SIGNATURE = b"x-twilio-signature"
@@ -23,6 +27,7 @@ SIGNED_BY = b"x-twilio-webhooks-signature-settings"
 IDEMPOTENCY = b"i-twilio-idempotency-token"
 FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"
+MALFORMED = "malformed_webhook"
 CLOUD_EVENTS = ("application/cloudevents+json", "application/cloudevents-batch+json")
 
 ReplyFor = Callable[[InboundMessage], str | None]
@@ -42,7 +47,7 @@ class Letter(NamedTuple):
 
 
 class Webhooks:
-    """Reads requests. Everything raises ForgedWebhook, MalformedWebhook, UnsupportedBody, or EncodeError."""
+    """Reads requests. Everything raises ForgedWebhook, UnsupportedBody, or MalformedWebhook where nothing is signed."""
 
     def __init__(
         self,
@@ -60,36 +65,78 @@ class Webhooks:
 
     def status(self, request: Request) -> Letter:
         """A message's new status."""
-        fields = self._genuine(request)
-        callback = status_callback(fields, _attempt(request.target), _header(request, IDEMPOTENCY), self._now())
-        wire = self._codec.wire(SMS_CALLBACKS, callback.person, callback)
-        return Letter((wire,), _seen(request), _no_content)
+        form = self._genuine(request)
+        return self._kept(request, SMS_CALLBACKS, lambda: self._status(request, form))
 
     def inbound(self, request: Request) -> Letter:
         """A person texted us; the answer is TwiML."""
-        message = inbound_message(self._genuine(request), self._now())
-        wire = self._codec.wire(SMS_INBOUND, message.person, message)
-        return Letter(
-            (wire,), _seen(request), lambda: Answer(200, twiml(self._reply_for(message)).encode(), "text/xml")
-        )
+        form = self._genuine(request)
+        return self._kept(request, SMS_INBOUND, lambda: self._inbound(request, form))
 
     def events(self, request: Request) -> Letter:
         """Event Streams: many statuses at once."""
         if _content_type(request) not in (JSON, *CLOUD_EVENTS):
             raise UnsupportedBody(f"expected {JSON}")
         self._check_body(request)
+        return self._kept(request, SMS_CALLBACKS, lambda: self._events(request))
+
+    def _status(self, request: Request, form: Fields | None) -> Letter:
+        fields = parse_json(request.body) if form is None else form
+        callback = status_callback(fields, _attempt(request.target), _header(request, IDEMPOTENCY), self._now())
+        wire = self._codec.wire(SMS_CALLBACKS, callback.person, callback)
+        return Letter((wire,), _seen(request), _no_content)
+
+    def _inbound(self, request: Request, form: Fields | None) -> Letter:
+        message = inbound_message(parse_json(request.body) if form is None else form, self._now())
+        wire = self._codec.wire(SMS_INBOUND, message.person, message)
+        return Letter(
+            (wire,), _seen(request), lambda: Answer(200, twiml(self._reply_for(message)).encode(), "text/xml")
+        )
+
+    def _events(self, request: Request) -> Letter:
         delivered = read_events(request.body, self._now())
         self._counts["events", "other"] += delivered.other
-        self._counts["events", "malformed"] += delivered.malformed
+        self._counts["events", "malformed"] += len(delivered.malformed)
         wires = [self._codec.wire(SMS_CALLBACKS, callback.person, callback) for callback in delivered.callbacks]
+        wires += [self._dead(SMS_CALLBACKS, event, MALFORMED, why) for event, why in delivered.malformed]
         return Letter(tuple(wires), _seen(request), _no_content)
 
-    def _genuine(self, request: Request) -> Fields:
-        """The body's fields, once they are known to be Twilio's."""
+    def _kept(self, request: Request, topic: Topic, read: Callable[[], Letter]) -> Letter:
+        """What it reads; what is Twilio's and cannot be read is kept whole, on the topic's dead letter."""
+        try:
+            return read()
+        except (MalformedWebhook, EncodeError) as error:
+            said, reason, answer = str(error), MALFORMED, text(400, str(error))
+        except Exception as error:
+            log.exception("a webhook could not be read; it is kept")
+            said, reason, answer = repr(error), "handler_error", text(500, "a bug of ours")
+        self._counts["dead_letter", reason] += 1
+        target, signature = _seen(
+            request
+        )  # pairs cut elsewhere sign alike: it must not pass for the one that can be read
+        return Letter((self._dead(topic, request.body, reason, said),), (target, b"dead " + signature), lambda: answer)
+
+    def _dead(self, topic: Topic, body: bytes, reason: str, detail: str) -> Wire:
+        """It was on no topic yet, so its place is none."""
+        letter = DeadLetter(
+            topic=topic.name,
+            partition=-1,
+            offset=-1,
+            value=body,
+            reason=reason,
+            detail=detail.encode("utf-8", "replace").decode(),
+            stage="ingester",
+            occurred_at=self._now(),
+        )
+        assert topic.dead_letter is not None
+        return Wire(topic.dead_letter, None, self._codec.encode(letter))
+
+    def _genuine(self, request: Request) -> Fields | None:
+        """The form's fields, once the body is known to be Twilio's; None for JSON that is."""
         kind = _content_type(request)
         if kind == JSON:
             self._check_body(request)
-            return parse_json(request.body)
+            return None
         if kind != FORM:
             raise UnsupportedBody(f"expected {FORM}")
         fields = parse_form(request.body)

@@ -20,7 +20,7 @@ def reasons_page() -> str:
     failed = {*_first(core, "Refuse"), *_first(core, "Never"), *_first(core, "BadNumber", 1)}
     waiting = {*_first(core, "Hold"), *_first(core, "wait", 1), "outcome_unknown"}
     dead = {*_first(shell, "BadRecord"), *_first(shell, "DecodeError"), *_first(shell, "partial", 1, "_bury")}
-    dead |= {*_first(shell, "_dead_letter", 1)}
+    dead |= {*_first(shell, "_dead_letter", 1), *_first(twilio, "_dead", 2)}
     attempts = {*OWN_REASONS, *(reason for _, reason in (*BY_STATUS.values(), *BY_CLASS.values()))}
     attempts |= {*_first(twilio, "NotSent"), *_first(twilio, "NoAnswer"), *MEANINGS["attempts"]}
     _require_spoken(MEANINGS["attempts"])

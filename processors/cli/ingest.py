@@ -16,6 +16,9 @@ from processors.cli.parts import SettingsUnusable, cluster_of, codec_of, replies
 from processors.cli.serving import run_role
 from processors.settings import Settings
 
+_OF_THEIR_PATIENCE = 0.6
+"""The rest of what Twilio waits for an answer is the spool's and the network's."""
+
 
 @click.command("ingest")
 @click.pass_context
@@ -54,6 +57,8 @@ def _told(settings: Settings, public_url: str, folder: Path) -> IngesterSettings
     return IngesterSettings(
         public_url=public_url,
         auth_tokens=tuple(token.get_secret_value() for token in settings.twilio.auth_tokens),
+        shared_keys=settings.twilio.keys(),
+        publish_timeout=settings.twilio.callback_read_ms / 1000 * _OF_THEIR_PATIENCE,
         spool_path=folder / "spool",
         spool_max_bytes=given.spool_max_bytes,
         max_rate=given.max_rate,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from connectors.twilio.account import TwilioAccount
+from connectors.twilio.account import CallbackRetries, TwilioAccount
 from connectors.twilio.errors import SettingError
 from processors.cli.parts import SettingsUnusable, require
 from processors.settings import Settings
@@ -28,6 +28,12 @@ def account_of(settings: Settings) -> TwilioAccount:
             base_url=twilio.base_url,
             timeout=twilio.timeout_s,
             connections=twilio.connections,
+            retries=CallbackRetries(
+                retries=twilio.callback_retries,
+                connect_ms=twilio.callback_connect_ms,
+                read_ms=twilio.callback_read_ms,
+                total_ms=twilio.callback_total_ms,
+            ),
         )
     except SettingError as error:
         raise SettingsUnusable(f"twilio.{error}") from None

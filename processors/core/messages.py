@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from processors.core import consent as consents
 from processors.core import intake, retries, rules, settlement, statuses
 from processors.core.events import LOOK_UP, NO_FINAL_STATUS, OUTCOME_UNKNOWN
-from processors.core.policy import Policy, UnknownSenderError
+from processors.core.policy import Policy, Timing, UnknownSenderError
 from processors.core.rules import Hold, Refuse
 from schemas.evolve import evolve
 from schemas.records import Action, AttemptResult, HistoryEntry, MessageClass, Outcome, SendRequest
@@ -163,9 +163,21 @@ def woken(message: MessageState, consent: ConsentRecord, policy: Policy, now: da
         return proceed(message, consent, policy, now)
     if message.phase is Phase.UNKNOWN and (message.wake_at is None or message.wake_at <= now):
         return _pursue(message, consent, policy, now)
-    if message.phase is Phase.ACCEPTED and message.updated_at + policy.timing.status_within <= now:
+    if message.phase is Phase.ACCEPTED and overdue(message, policy.timing, now):
         return evolve(message, phase=Phase.FINISHED, failure=NO_FINAL_STATUS, failed_at=now, updated_at=now)
+    if message.phase is Phase.DISPATCHED and overdue(message, policy.timing, now):
+        return _unknown(message, policy, now)
     return message
+
+
+def overdue(message: MessageState, timing: Timing, now: datetime) -> bool:
+    """Whether what must come is not coming any more: a final status of Twilio's, or the sender stage's answer.
+
+    That stage answers every command by its deadline, unless the command was lost: to its dead letter, or with a topic.
+    """
+    if message.phase is Phase.DISPATCHED:
+        return max(message.deadline, message.updated_at) + timing.status_within <= now
+    return message.phase is Phase.ACCEPTED and message.updated_at + timing.status_within <= now
 
 
 def replayed(

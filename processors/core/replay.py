@@ -181,6 +181,9 @@ def _letters(facts: Facts, filters: Filters) -> Iterable[Entry]:
             yield Entry(place, letter.reason, verdict, letter.topic, None, why or "")
 
 
+_INGESTER = "ingester"
+
+
 def _letter_objection(facts: Facts, place: Place, letter: DeadLetter) -> str | None:
     if str(place) in facts.put_back:
         return "put back before"
@@ -188,6 +191,8 @@ def _letter_objection(facts: Facts, place: Place, letter: DeadLetter) -> str | N
         return "its bytes were not kept"
     if letter.topic not in BY_NAME:
         return "its topic is unknown"
+    if letter.stage == _INGESTER:
+        return "a webhook that no record could be made of"
     if letter.topic in _LANES:
         # Its message may have had another attempt since: the person stage alone may command one.
         return "a command; its message is settled by the person stage"

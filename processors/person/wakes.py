@@ -12,11 +12,12 @@ from typing import Any
 from faust.types import EventT
 
 from processors.acks import Job, PartitionLost
+from processors.core import messages
 from processors.core.decision import Decision, Origin, Person, Wake
 from processors.core.person import messages_wanted
 from processors.person.parts import Parts, hold, keep, wires
 from processors.person.tables import Due, droppable
-from schemas.state import MessageState, Phase
+from schemas.state import MessageState
 
 logger = logging.getLogger(__name__)
 
@@ -74,7 +75,7 @@ class PersonWakes:
         return person, parts.decide(wake, person, Origin("", -1), parts.policy, parts.clock.now())
 
     async def _sweep_some(self, event: EventT) -> None:
-        """Forget what ended long ago, and end what Twilio never finished: a look at every message, slowly."""
+        """Forget what ended long ago, and end what was never finished: a look at every message, slowly."""
         parts, message, now = self._parts, event.message, self._parts.clock.now()
         next_at, cursor = self._sweeps.get(message.partition, (now, b""))
         if now < next_at:
@@ -93,7 +94,7 @@ class PersonWakes:
         before = now - timing.message_window
         if droppable(row, before):
             return partial(tables.drop, partition, row.request.to, row.message_id, before)
-        if row.phase is Phase.ACCEPTED and row.updated_at + timing.status_within <= now:
+        if messages.overdue(row, timing, now):
             return partial(tables.schedule, row, now)  # its wake-up is saved, so that a crash cannot lose what it says
         return None
 

@@ -107,6 +107,16 @@ def test_lists_take_commas_and_senders_take_json() -> None:
     assert settings.policy_senders() == [{"id": "55555", "number_type": "short_code", "mps": 30.0}]
 
 
+def test_a_shared_key_has_an_id_and_a_secret() -> None:
+    settings = load_settings(environ={"SMSFLOW_TWILIO_SHARED_KEYS": "SK1:hush:hush, SK2:other"})
+    assert settings.twilio.keys() == {"SK1": "hush:hush", "SK2": "other"}
+    assert "hush" not in repr(settings)
+    assert load_settings(environ=settings.environment()).twilio.keys() == settings.twilio.keys()
+    for wrong in ("SK1", ":secret", "SK1:"):
+        (problem,) = problems({"SMSFLOW_TWILIO_SHARED_KEYS": wrong})
+        assert "expected id:secret" in problem
+
+
 def test_no_secret_shows_in_the_repr_or_in_an_error() -> None:
     given = {
         "SMSFLOW_TWILIO_AUTH_TOKENS": "hush-1",

@@ -92,13 +92,16 @@ def test_other_events_are_counted_and_passed_over() -> None:
     body = [{"type": "com.twilio.eventstreams.test-event", "data": {"test_id": "1"}}, event(), "nonsense"]
     delivered = read_events(json.dumps(body).encode(), NOW)
 
-    assert (len(delivered.callbacks), delivered.other, delivered.malformed) == (1, 2, 0)
+    assert (len(delivered.callbacks), delivered.other, delivered.malformed) == (1, 2, [])
 
 
 def test_a_malformed_event_does_not_cost_the_others() -> None:
-    delivered = read_events(json.dumps([event(to=None), event(), {**event(), "data": None}]).encode(), NOW)
+    broken = [event(to=None), {**event(), "data": None}]
+    delivered = read_events(json.dumps([broken[0], event(), broken[1]]).encode(), NOW)
 
-    assert (len(delivered.callbacks), delivered.other, delivered.malformed) == (1, 0, 2)
+    assert (len(delivered.callbacks), delivered.other) == (1, 0)
+    assert [json.loads(kept) for kept, _ in delivered.malformed] == broken
+    assert [why for _, why in delivered.malformed] == ["field To is missing or blank", "no data"]
 
 
 @pytest.mark.parametrize(
@@ -123,6 +126,6 @@ def test_what_is_no_delivery_is_malformed(body: bytes) -> None:
 def test_whatever_the_fields_hold_it_fits_a_record_or_is_malformed(data: dict[str, Any], extra: Any) -> None:
     delivered = read_events(json.dumps([{**event(**data), "id": extra}]).encode(), NOW)
 
-    assert len(delivered.callbacks) + delivered.malformed == 1
+    assert len(delivered.callbacks) + len(delivered.malformed) == 1
     for callback in delivered.callbacks:
         assert Codec().decode(TwilioCallback, Codec().wire(SMS_CALLBACKS, callback.person, callback).value) == callback

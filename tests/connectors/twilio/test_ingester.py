@@ -15,11 +15,12 @@ import pytest
 
 from connectors.clock import ManualClock
 from connectors.memory import MemoryPublisher
+from connectors.twilio import webhooks
 from connectors.twilio.errors import SettingError
 from connectors.twilio.ingester import IngesterSettings, create_app, serving, twiml
 from connectors.twilio.signature import signature
 from schemas.codec import Codec, Wire
-from schemas.records import InboundMessage, TwilioCallback
+from schemas.records import DeadLetter, InboundMessage, TwilioCallback
 from tests.builders import NOW, NUMBER, PERSON, seconds
 
 PUBLIC = "https://sms.example.com"
@@ -129,12 +130,54 @@ async def test_a_captured_signature_does_not_fit_another_attempt(site: Site) -> 
     assert (status, site.publisher.records) == (403, [])
 
 
-async def test_a_signed_form_without_a_field_names_it(site: Site) -> None:
-    """Names and values are signed without separators: a pair cut elsewhere signs alike."""
-    form = [("MessageSid", "SM1"), ("MessageStatu", "ssent"), ("To", PERSON)]
+CUT_ELSEWHERE = [(name, value) for name, value in STATUS if name != "MessageStatus"] + [("MessageStatu", "ssent")]
+"""Names and values are signed without separators: this signs like STATUS."""
 
-    assert await site.post(STATUS_PATH, form) == (400, "field MessageStatus is missing or blank\n")
-    assert site.publisher.records == []
+
+async def test_a_signed_form_without_a_field_names_it_and_is_kept_whole(site: Site) -> None:
+    answers = [await site.post(STATUS_PATH, CUT_ELSEWHERE) for _ in range(2)]  # as Twilio repeats it
+    (wire,) = site.publisher.records
+    letter = Codec().decode(DeadLetter, wire.value)
+
+    assert answers == [(400, "field MessageStatus is missing or blank\n")] * 2
+    assert (wire.topic, letter.value, letter.reason) == (
+        "sms-callbacks-dlq",
+        urlencode(CUT_ELSEWHERE).encode(),
+        "malformed_webhook",
+    )
+    assert (letter.topic, letter.stage, letter.partition) == ("sms-callbacks", "ingester", -1)
+
+
+async def test_what_signs_like_a_callback_does_not_pass_for_it(site: Site) -> None:
+    assert (await site.post(STATUS_PATH, CUT_ELSEWHERE))[0] == 400
+    assert (await site.post(STATUS_PATH, STATUS))[0] == 204
+    assert [wire.topic for wire in site.publisher.records] == ["sms-callbacks-dlq", "sms-callbacks"]
+
+
+async def test_what_our_own_fault_makes_unreadable_is_kept_too(
+    site: Site, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(webhooks, "inbound_message", lambda *_: 1 / 0)
+    status, _ = await site.post("/twilio/inbound", INBOUND)
+    (wire,) = site.publisher.records
+    letter = Codec().decode(DeadLetter, wire.value)
+
+    assert status == 500
+    assert (wire.topic, letter.reason) == ("sms-inbound-dlq", "handler_error")
+    assert "ZeroDivisionError" in letter.detail
+    assert "it is kept" in caplog.text
+
+
+async def test_a_machine_that_answers_our_answers_is_not_answered_for_ever(site: Site) -> None:
+    site.reply = "Reply STOP to opt out."
+    said = [(await site.post("/twilio/inbound", [*INBOUND, ("N", str(n))]))[1] for n in range(8)]
+    _, metrics = await site.get("/metrics")
+
+    assert ["<Message>" in twiml for twiml in said] == [True] * 5 + [False] * 3
+    assert len(site.publisher.records) == 8
+    assert 'smsflow_ingester_total{what="inbound",result="reply_withheld"} 3' in metrics
+    site.clock.advance(seconds(301))
+    assert "<Message>" in (await site.post("/twilio/inbound", INBOUND))[1]
 
 
 async def test_another_content_type_is_refused(site: Site) -> None:

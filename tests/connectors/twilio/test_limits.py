@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from connectors.clock import ManualClock
-from connectors.twilio.limits import Admission
-from tests.builders import seconds
+from connectors.twilio.limits import Admission, LoopGuard
+from tests.builders import inbound, seconds
 
 
 def test_only_so_many_are_in_work_at_once() -> None:
@@ -36,3 +36,21 @@ def test_a_rate_below_one_lets_one_through_now_and_then() -> None:
 
     assert admission.enter() is None
     assert admission.enter() == "too many per second"
+
+
+def test_each_pair_of_numbers_has_answers_of_its_own() -> None:
+    clock = ManualClock()
+    guard = LoopGuard(lambda _: "help", clock.elapsed, most=1, within=10)
+    people = [inbound(person=f"+1212555010{n}") for n in range(2)]
+
+    assert [guard(person) for person in (*people, *people)] == ["help", "help", None, None]
+    assert guard(inbound(person=people[0].person, to="+15005550009")) == "help"
+    clock.advance(seconds(10))
+    assert guard(people[0]) == "help"
+    assert guard.withheld == 2
+
+
+def test_what_is_not_answered_costs_no_answer() -> None:
+    guard = LoopGuard(lambda told: told.body or None, ManualClock().elapsed, most=1, within=10)
+
+    assert [guard(inbound(body=body)) for body in ("", "", "HELP")] == [None, None, "HELP"]

@@ -440,6 +440,22 @@ def test_a_message_without_final_status_ends_with_a_named_one() -> None:
     assert (only(said, StatusChanged).status, only(said, StatusChanged).final) == ("no_final_status", True)
 
 
+def test_a_command_that_was_lost_does_not_hang_for_ever() -> None:
+    """No answer, long after its deadline: Twilio's list is asked once, then the message has an end."""
+    from processors.core.decision import Wake
+
+    stage = stage_with(deadline=NOW + HOUR)
+    stage.now = NOW + HOUR + stage.policy.timing.status_within - seconds(1)
+    assert dispatches(stage.feed(Wake(PERSON, "m1"))) == ["m1/1"]
+    stage.now += seconds(1)
+    assert only(stage.feed(Wake(PERSON, "m1")), StatusChanged).reason == "outcome_unknown"
+    stage.now += seconds(1)
+    assert only(stage.wake(), Dispatch).action is Action.LOOK_UP
+    stage.now += seconds(61)
+    assert only(stage.wake(), Failed).reason == "outcome_unknown"
+    assert dispatches(stage.feed(replace(request(deadline=NOW + HOUR), replay_id="p"))) == []
+
+
 def test_a_replay_sends_what_failed_for_a_passing_reason_once() -> None:
     stage = stage_with(deadline=NOW + seconds(1))
     stage.feed(result(outcome=Outcome.NOT_SENT, reason="expired"))

@@ -185,6 +185,7 @@ def test_a_dead_letter_goes_back_to_the_topic_it_came_from() -> None:
     [
         ({"value": None}, "its bytes were not kept"),
         ({"topic": "sms-elsewhere"}, "its topic is unknown"),
+        ({"topic": "sms-callbacks", "stage": "ingester"}, "a webhook that no record could be made of"),
         ({"topic": "sms-dispatch-urgent"}, "a command; its message is settled by the person stage"),
     ],
 )
