@@ -217,7 +217,8 @@ def kafka() -> Iterator[str]:
 
     with tempfile.TemporaryDirectory() as folder, EmbeddedKafka(Path(folder)) as broker:
         topics = [NewTopic(name, 12, 1) for name in (SMS_CALLBACKS.name, "plain-callbacks")]
-        for created in AdminClient({"bootstrap.servers": broker.bootstrap}).create_topics(topics).values():
+        admin = AdminClient({"bootstrap.servers": broker.bootstrap})
+        for created in admin.create_topics(topics).values():
             created.result()
         yield broker.bootstrap
 

@@ -107,14 +107,17 @@ class Model:
             return answer(command, Outcome.ABSENT)
         return answer(command, Outcome.ACCEPTED, sid=sid)
 
-    def calls_back(self, attempt_id: str, status: str) -> None:
-        """Twilio tells a status, perhaps late, again, or after a later one; it ends a message only one way."""
-        if status in TERMINAL:
+    def calls_back(self, attempt_id: str, status: str, *, code: int = 30008, takes_back: bool = False) -> None:
+        """Twilio tells a status, perhaps late, again, or after a later one; it ends a message one way.
+
+        But for carriers who take back what they said: then the ends contradict each other.
+        """
+        if status in TERMINAL and not takes_back:
             status = self.twilio.ended.setdefault(attempt_id, status)
-        code = 30008 if status in ("failed", "undelivered") else None
+        why = code if status in ("failed", "undelivered") else None
         sid = self.called_back[attempt_id] = self.twilio.accepted[attempt_id]
         told_at = self.stage.now
-        self._feed(callback(status, attempt_id=attempt_id, message_sid=sid, error_code=code, received_at=told_at))
+        self._feed(callback(status, attempt_id=attempt_id, message_sid=sid, error_code=why, received_at=told_at))
 
     def shows(self, sid: str) -> None:
         """From now on the message is in Twilio's list."""

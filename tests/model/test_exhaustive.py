@@ -171,6 +171,7 @@ def replays_anything(patch: pytest.MonkeyPatch) -> None:
 
 def believes_the_last_status(patch: pytest.MonkeyPatch) -> None:
     """A late callback moves a status backwards."""
+    patch.setattr(statuses, "add", lambda evidence, new: [*evidence, new])
     patch.setattr(statuses, "merged", lambda evidence: evidence[-1] if evidence else None)
 
 

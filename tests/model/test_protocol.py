@@ -15,6 +15,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from tests.model.protocol import HOWS, TERMINAL, How, Model
 
 MESSAGES = ("a", "b")
+STATUSES = ("queued", "sent", *TERMINAL)
+CODES = (30003, 30005, 30008)
 REFUSALS = (21211, 21610, 21611, 20429)
 
 
@@ -54,9 +56,10 @@ class Protocol(RuleBasedStateMachine):
         self.model.handles(command, how, again_later=again_later, code=code)
 
     @precondition(lambda self: self.model.twilio.accepted)
-    @rule(data=st.data(), status=st.sampled_from(("queued", "sent", *TERMINAL)))
-    def twilio_calls_back(self, data: Any, status: str) -> None:
-        self.model.calls_back(data.draw(st.sampled_from(sorted(self.model.twilio.accepted))), status)
+    @rule(data=st.data(), status=st.sampled_from(STATUSES), code=st.sampled_from(CODES), takes_back=st.booleans())
+    def twilio_calls_back(self, data: Any, status: str, code: int, takes_back: bool) -> None:
+        attempt_id = data.draw(st.sampled_from(sorted(self.model.twilio.accepted)))
+        self.model.calls_back(attempt_id, status, code=code, takes_back=takes_back)
 
     @precondition(lambda self: self.model.twilio.accepted)
     @rule(data=st.data())
