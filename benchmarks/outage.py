@@ -2,10 +2,10 @@
 
     python benchmarks/outage.py --minutes 10 --rate 500
 
-A real ingester process with its spool; the broker is a file it appends to, or hangs on while the broker is down. The
-load repeats what is not answered 2xx as Twilio does when asked for all retries: five times within 15 seconds. The disk
-is full by the system's own limit on the process (prlimit). In the end the person stage's real decisions read what was
-published. Exits 1 if an acknowledged callback made no status event, or one made two.
+A real ingester process with its spool, and a real Kafka that is killed -9 and started again. The load repeats what is
+not answered 2xx as Twilio does when asked for all retries: five times within 15 seconds. The disk is full by the
+system's own limit on the ingester's process (prlimit). In the end the person stage's real decisions read what is on the
+topic. Exits 1 if an acknowledged callback made no status event, or one made two.
 """
 
 from __future__ import annotations
@@ -29,9 +29,13 @@ from urllib.parse import urlencode
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from connectors.kafka.admin import KafkaAdmin
+from connectors.kafka.embedded import EmbeddedKafka
+from connectors.kafka.reader import read_all
 from connectors.twilio.signature import signature
-from schemas.codec import Codec, Wire
+from schemas.codec import Codec
 from schemas.records import TwilioCallback
+from schemas.topics import SMS_CALLBACKS, registry
 from tests.builders import request, result
 from tests.processors.core.lifecycles import People
 
@@ -44,34 +48,22 @@ MOST_OPEN = 800
 # -- the ingester's process -------------------------------------------------------------------------------------------
 
 
-class FileBroker:
-    """Acknowledges what it appended; hangs while the file ``up`` is missing."""
-
-    def __init__(self, folder: Path) -> None:
-        self._up = folder / "up"
-        self._log = (folder / "topic").open("a", buffering=1)
-
-    async def publish(self, records: Sequence[Wire]) -> None:
-        while not self._up.exists():  # noqa: ASYNC110  a file tells nobody
-            await asyncio.sleep(0.02)
-        self._log.write("".join(f"{(wire.value or b'').hex()}\n" for wire in records))
-
-
-async def serve(folder: Path, port: int) -> None:
+async def serve(folder: Path, port: int, broker: str) -> None:
     from connectors.clock import SystemClock
+    from connectors.kafka.producer import KafkaPublisher
     from connectors.twilio.ingester import IngesterSettings, create_app, serving
-    from schemas.codec import Codec
 
     settings = IngesterSettings(
         public_url=PUBLIC, auth_tokens=(TOKEN,), spool_path=folder / "spool.db", publish_timeout=1.0
     )
-    app = create_app(settings, FileBroker(folder), Codec(), SystemClock())
+    app = create_app(settings, KafkaPublisher(broker), Codec(), SystemClock())
     async with serving(app, "127.0.0.1", port):
         await asyncio.Event().wait()
 
 
-def started(folder: Path, port: int) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([sys.executable, __file__, "--serve", str(folder), "--port", str(port)])
+def started(folder: Path, port: int, broker: str) -> subprocess.Popen[bytes]:
+    told = ["--serve", str(folder), "--port", str(port), "--broker", broker]
+    return subprocess.Popen([sys.executable, __file__, *told])
 
 
 # -- what is told: two statuses a message, under the id of the event each becomes -------------------------------------
@@ -183,16 +175,17 @@ class Client:
 class Drill:
     """The sequence of events, printed as it happens; fractions of the outage."""
 
-    def __init__(self, folder: Path, port: int, outage_s: float) -> None:
+    def __init__(self, folder: Path, port: int, kafka: EmbeddedKafka, outage_s: float) -> None:
         self._folder = folder
         self._port = port
+        self._kafka = kafka
         self._outage_s = outage_s
         self._began = time.monotonic()
-        self._process = started(folder, port)
+        self._process = started(folder, port, kafka.bootstrap)
 
     async def run(self, http: Client) -> None:
-        (self._folder / "up").unlink()
-        await self._say(http, "the broker is down")
+        await asyncio.to_thread(self._kafka.kill)
+        await self._say(http, "Kafka was killed -9")
         await asyncio.sleep(self._outage_s * 0.2)
         await self._killed(http)
         await asyncio.sleep(self._outage_s * 0.2)
@@ -205,8 +198,8 @@ class Drill:
         await asyncio.sleep(self._outage_s * 0.2)
         await self._killed(http)
         await asyncio.sleep(self._outage_s * 0.4 - full_s)
-        await self._say(http, "the broker is about to be back")
-        (self._folder / "up").touch()
+        await self._say(http, "Kafka is about to be started again")
+        await asyncio.to_thread(self._kafka.start)
         await self._some_drained(http)
         await self._killed(http, "while it emptied its spool")
 
@@ -228,7 +221,7 @@ class Drill:
         self._process.send_signal(signal.SIGKILL)
         self._process.wait()
         await self._say(http, f"the ingester was killed -9 {when}")
-        self._process = started(self._folder, self._port)
+        self._process = started(self._folder, self._port, self._kafka.bootstrap)
 
     def _limit(self, size: int) -> None:
         resource.prlimit(self._process.pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
@@ -245,12 +238,12 @@ async def ready(http: Client) -> None:
         await asyncio.sleep(0.1)
 
 
-async def drill(folder: Path, outage_s: float, rate: float) -> bool:
-    (folder / "up").touch()
+async def drill(folder: Path, kafka: EmbeddedKafka, outage_s: float, rate: float) -> bool:
+    KafkaAdmin(kafka.bootstrap).apply(registry(4), 1)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    running, load, http = Drill(folder, port, outage_s), Load(rate), Client(port)
+    running, load, http = Drill(folder, port, kafka, outage_s), Load(rate), Client(port)
     await ready(http)
     loading = asyncio.create_task(load.run(http, time.monotonic() + outage_s + 10))
     await asyncio.sleep(3)
@@ -258,11 +251,12 @@ async def drill(folder: Path, outage_s: float, rate: float) -> bool:
     await loading
     await running.drained(http)
     running.stop()
-    return verdict(load, folder)
+    return verdict(load, kafka.bootstrap)
 
 
-def verdict(load: Load, folder: Path) -> bool:
-    published = read(folder / "topic")
+def verdict(load: Load, broker: str) -> bool:
+    codec = Codec()
+    published = [codec.decode(TwilioCallback, read.value) for read in read_all(broker, [SMS_CALLBACKS.name])]
     repeated = len(published) - len({(told.message_sid, told.status) for told in published})
     events = status_events(published)
     lost = load.acknowledged - events.keys()
@@ -273,13 +267,6 @@ def verdict(load: Load, folder: Path) -> bool:
     print(f"status events {len(events):,}")
     print(f"acknowledged and lost: {len(lost)}; duplicated in the status events: {twice}")
     return not lost and not twice
-
-
-def read(topic: Path) -> list[TwilioCallback]:
-    """What the broker was given. A line that the kill cut short was not acknowledged."""
-    codec = Codec()
-    lines = (line.removesuffix("\n") for line in topic.open() if line.endswith("\n"))
-    return [codec.decode(TwilioCallback, bytes.fromhex(line)) for line in lines]
 
 
 def status_events(published: Sequence[TwilioCallback]) -> Counter[str]:
@@ -301,13 +288,14 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=500, help="callbacks per second")
     parser.add_argument("--serve", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--port", type=int, default=0, help=argparse.SUPPRESS)
+    parser.add_argument("--broker", default="", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.serve:
         logging.disable(logging.CRITICAL)
-        asyncio.run(serve(arguments.serve, arguments.port))
+        asyncio.run(serve(arguments.serve, arguments.port, arguments.broker))
         return
-    with tempfile.TemporaryDirectory() as folder:
-        good = asyncio.run(drill(Path(folder), arguments.minutes * 60, arguments.rate))
+    with tempfile.TemporaryDirectory() as folder, EmbeddedKafka(Path(folder) / "kafka") as kafka:
+        good = asyncio.run(drill(Path(folder), kafka, arguments.minutes * 60, arguments.rate))
     sys.exit(0 if good else 1)
 
 
