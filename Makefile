@@ -13,7 +13,7 @@ POINTS ?= all
 MOVES ?= 14
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check lint unit integration crash-matrix rebalances baseline wheel clean
+.PHONY: help demo up test check lint unit integration crash-matrix rebalances baseline bench wheel clean
 
 help:  ## show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,10 @@ crash-matrix: $(INSTALLED)  ## kill every role at every named step: SEEDS=1-3 PO
 
 rebalances: $(INSTALLED)  ## workers and Kafka come, go, die and sleep in the middle: SEEDS=1-3 MOVES=14
 	$(BIN)/python -m tests.crash.rebalances --seeds $(SEEDS) --moves $(MOVES)
+
+bench: $(INSTALLED)  ## what a message and a callback cost, beside their baselines
+	$(BIN)/python benchmarks/end_to_end.py $(ARGS)
+	$(BIN)/python benchmarks/ingester.py
 
 baseline: $(INSTALLED)  ## the usual Celery sender and smsflow under the same faults, side by side
 	$(BIN)/python -m benchmarks.naive $(ARGS)
