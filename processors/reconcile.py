@@ -58,7 +58,7 @@ class Reconciler:
         self._clock = clock
         self._every = every
         self._window = window
-        self._owed = window
+        self._owed = timedelta()
         self._remembered = remembered
         self._known: dict[int, None] = {}
         self.counts = Counts()
