@@ -38,12 +38,12 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from connectors.clickhouse.report_client import ReportClient
 from connectors.kafka.admin import KafkaAdmin
-from connectors.kafka.group_reader import GroupReader
-from processors.cli.demo_load import plan, texts
-from processors.cli.machine import Machine
-from processors.cli.supervisor import Supervisor
-from processors.core import statuses
-from processors.settings import Settings, load_settings
+from connectors.kafka.consumer import GroupConsumer
+from processors.core.person import statuses
+from processors.demo.load import plan_load, sample_texts
+from processors.local.machine import Machine
+from processors.local.supervisor import Supervisor
+from processors.settings.model import Settings, load_settings
 from schemas.codec import Codec
 from schemas.records import Failed, SendRequest, Sent, StatusChanged
 from schemas.topics import BY_NAME, SMS_FAILED, SMS_REQUESTS, SMS_SENT, SMS_STATUS, KeySpace, Topic
@@ -122,7 +122,7 @@ class Ear:
 
     def follow(self) -> None:
         names = [SMS_SENT.name, SMS_STATUS.name, SMS_FAILED.name]
-        with GroupReader(self.settings.broker, "smsflow-benchmark", names) as reader:
+        with GroupConsumer(self.settings.broker, "smsflow-benchmark", names) as reader:
             while not self.done:
                 for read in reader.poll_batch(5000, LOOK_S):
                     if read.value is not None:
@@ -168,7 +168,7 @@ class Bench:
     number: int = 0
 
     def __post_init__(self) -> None:
-        self.letters = plan(texts(None), 100_000)
+        self.letters = plan_load(sample_texts(None), 100_000)
         told = {"bootstrap.servers": self.settings.broker, "partitioner": "murmur2_random", "linger.ms": 1}
         self.producer = Producer(told | {"queue.buffering.max.messages": 500_000})
 
@@ -254,7 +254,7 @@ def bare_loop(settings: Settings, codec: Codec, count: int = 100_000) -> Ceiling
     full, empty = (topic.name for topic in LOOP_TOPICS)
     told = {"bootstrap.servers": settings.broker}
     producer = Producer(told | {"queue.buffering.max.messages": 500_000})
-    to, body = plan(texts(None), 1)[0]
+    to, body = plan_load(sample_texts(None), 1)[0]
     value = codec.encode(SendRequest(message_id="1", to=to, body=body, requested_at=datetime.now(UTC)))
     for number in range(count):
         producer.produce(full, value, str(number).encode())
@@ -280,7 +280,7 @@ async def bare_posts(settings: Settings, count: int = 3000, open_calls: int = 50
     twilio = settings.twilio
     url = f"{twilio.base_url}/2010-04-01/Accounts/{twilio.account_sid}/Messages.json"
     login = aiohttp.encode_basic_auth(twilio.account_sid, twilio.auth_tokens[0].get_secret_value())
-    letters = iter(plan(texts(None), count))
+    letters = iter(plan_load(sample_texts(None), count))
 
     async def post(session: aiohttp.ClientSession) -> None:
         for to, body in letters:

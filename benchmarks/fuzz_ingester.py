@@ -26,9 +26,9 @@ import psutil
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from connectors.clock import SystemClock
-from connectors.twilio.ingester import IngesterSettings, create_app, serving
-from schemas.codec import Codec, Wire
-from tests.connectors.twilio.hostile import MAX_BYTES, PUBLIC, TOKEN, request, signed_request
+from connectors.twilio.webhooks.ingester import IngesterOptions, create_ingester, serving
+from schemas.codec import Codec, EncodedRecord
+from tests.connectors.twilio.webhooks.attacks import MAX_BYTES, PUBLIC, TOKEN, request, signed_request
 
 DELIBERATE = 503
 
@@ -39,7 +39,7 @@ class Publishes:
 
     records: int = 0
 
-    async def publish(self, records: Sequence[Wire]) -> None:
+    async def publish(self, records: Sequence[EncodedRecord]) -> None:
         self.records += len(records)
 
 
@@ -114,10 +114,10 @@ async def report(sites: Sequence[Site], publishers: Sequence[Publishes], began: 
 
 async def fuzz(requests: int, first: int, workers: int) -> bool:
     publishers = [Publishes(), Publishes()]
-    settings = IngesterSettings(
+    settings = IngesterOptions(
         public_url=PUBLIC, auth_tokens=(TOKEN,), max_bytes=MAX_BYTES, read_timeout=1.0, idle_timeout=2.0, remember=1000
     )
-    apps = [create_app(settings, publisher, Codec(), SystemClock()) for publisher in publishers]
+    apps = [create_ingester(settings, publisher, Codec(), SystemClock()) for publisher in publishers]
     began, rss = time.monotonic(), [psutil.Process().memory_info().rss >> 20]
     async with serving(apps[0], "127.0.0.1", 0) as unsigned, serving(apps[1], "127.0.0.1", 0) as signed:
         sites = [Site(unsigned, "unsigned", Tally()), Site(signed, "signed", Tally())]

@@ -35,9 +35,9 @@ import psutil
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from connectors.twilio.backlog import Publishes
-from connectors.twilio.signature import signature
-from schemas.codec import Wire
+from connectors.kafka.spool.drainer import Publishes
+from connectors.twilio.webhooks.signature import signature
+from schemas.codec import EncodedRecord
 
 PUBLIC, TOKEN = "https://sms.example.com", "t" * 32
 DISTINCT = 5000
@@ -94,12 +94,12 @@ class Run:
 
 
 class Acknowledging:
-    async def publish(self, records: Sequence[Wire]) -> None:
+    async def publish(self, records: Sequence[EncodedRecord]) -> None:
         """Acknowledged at once."""
 
 
 class Down:
-    async def publish(self, records: Sequence[Wire]) -> None:  # noqa: ARG002  the port's signature
+    async def publish(self, records: Sequence[EncodedRecord]) -> None:  # noqa: ARG002  the port's signature
         await asyncio.Event().wait()
 
 
@@ -124,17 +124,17 @@ async def serve_hello(port: int) -> None:
 
 async def serve_ours(port: int, publisher: Publishes, spool: Path | None = None) -> None:
     from connectors.clock import SystemClock
-    from connectors.twilio.ingester import IngesterSettings, create_app, serving
+    from connectors.twilio.webhooks.ingester import IngesterOptions, create_ingester, serving
     from schemas.codec import Codec
 
-    settings = IngesterSettings(
+    settings = IngesterOptions(
         public_url=PUBLIC,
         auth_tokens=(TOKEN,),
         remember=REMEMBER,
         spool_path=spool,
         publish_timeout=0.2 if spool else 4,
     )
-    app = create_app(settings, publisher, Codec(), SystemClock())
+    app = create_ingester(settings, publisher, Codec(), SystemClock())
     async with serving(app, "127.0.0.1", port):
         await asyncio.Event().wait()
 
@@ -212,7 +212,7 @@ def kafka() -> Iterator[str]:
     """A broker with both topics; gives its address."""
     from confluent_kafka.admin import AdminClient, NewTopic
 
-    from connectors.kafka.embedded import EmbeddedKafka
+    from connectors.kafka.embedded.broker import EmbeddedKafka
     from schemas.topics import SMS_CALLBACKS
 
     with tempfile.TemporaryDirectory() as folder, EmbeddedKafka(Path(folder)) as broker:

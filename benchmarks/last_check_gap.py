@@ -37,9 +37,9 @@ import uvloop
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from connectors.clock import SystemClock
-from connectors.simulator.settings import ACCOUNT_SID, AUTH_TOKEN
-from connectors.twilio.account import TwilioAccount
-from connectors.twilio.sender import TwilioSender
+from connectors.simulator.model.settings import ACCOUNT_SID, AUTH_TOKEN
+from connectors.twilio.api.account import TwilioAccount
+from connectors.twilio.api.sender import TwilioSender
 from schemas.records import AttemptResult, Dispatch, Lane
 
 _SO_TIMESTAMPNS = 35  # <asm-generic/socket.h>; the answer is a struct timespec

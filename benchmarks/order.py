@@ -21,7 +21,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from tests.processors.core.lifecycles import Lifecycle, People, lifecycle, shuffled
+from tests.processors.core.person.lifecycles import Lifecycle, People, lifecycle, shuffled
 
 RUNNING = timedelta(microseconds=100)
 """From one arrival to the next, where time runs: all of them within minutes, so that no deadline passes."""

@@ -30,14 +30,14 @@ from urllib.parse import urlencode
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from connectors.kafka.admin import KafkaAdmin
-from connectors.kafka.embedded import EmbeddedKafka
-from connectors.kafka.reader import read_all
-from connectors.twilio.signature import signature
+from connectors.kafka.embedded.broker import EmbeddedKafka
+from connectors.kafka.topic_reader import read_all
+from connectors.twilio.webhooks.signature import signature
 from schemas.codec import Codec
 from schemas.records import TwilioCallback
 from schemas.topics import SMS_CALLBACKS, registry
 from tests.builders import request, result
-from tests.processors.core.lifecycles import People
+from tests.processors.core.person.lifecycles import People
 
 PUBLIC, TOKEN = "https://sms.example.com", "t" * 32
 RETRIES, PATIENCE_S = 5, 15.0
@@ -51,12 +51,12 @@ MOST_OPEN = 800
 async def serve(folder: Path, port: int, broker: str) -> None:
     from connectors.clock import SystemClock
     from connectors.kafka.producer import KafkaPublisher
-    from connectors.twilio.ingester import IngesterSettings, create_app, serving
+    from connectors.twilio.webhooks.ingester import IngesterOptions, create_ingester, serving
 
-    settings = IngesterSettings(
+    settings = IngesterOptions(
         public_url=PUBLIC, auth_tokens=(TOKEN,), spool_path=folder / "spool.db", publish_timeout=1.0
     )
-    app = create_app(settings, KafkaPublisher(broker), Codec(), SystemClock())
+    app = create_ingester(settings, KafkaPublisher(broker), Codec(), SystemClock())
     async with serving(app, "127.0.0.1", port):
         await asyncio.Event().wait()
 

@@ -1,4 +1,4 @@
-"""Where time comes from: the system, or a test's hand. Both keep ``processors.ports.Clock``."""
+"""Where time comes from: the system, or a test's hand. Both keep ``schemas.ports.Clock``."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Doubles of every port, in memory: they pass the contract suites the real adapters pass, and raise the same errors.
 
-`MemoryTwilio` is what `MemorySender` and `MemoryHistory` share, as the account is what the real ones share. Its methods
-named ``…_next`` change the next call alone.
+`MemoryTwilio` is the account that `MemorySender` and `MemoryMessageList` share. Its methods named ``…_next`` change
+the next call alone.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from datetime import datetime
 from typing import Protocol
 
 from connectors.kafka.errors import PublishError
-from connectors.twilio.errors import HistoryUnavailable
-from schemas.codec import Wire
-from schemas.records import Action, AttemptResult, Dispatch, HistoryEntry, Outcome
+from connectors.twilio.errors import MessageListUnavailable
+from schemas.codec import EncodedRecord
+from schemas.records import Action, AttemptResult, Dispatch, ListEntry, Outcome
 
 LastCheck = Callable[[], str | None]
 
@@ -129,8 +129,8 @@ class MemorySender:
         return replace(self._twilio.take(attempt, now), called_at=now)
 
 
-class MemoryHistory:
-    """Double of ``MessageHistory``."""
+class MemoryMessageList:
+    """Double of ``MessageList``."""
 
     def __init__(self, twilio: MemoryTwilio, clock: Now, page_size: int = 1000) -> None:
         self._twilio = twilio
@@ -155,17 +155,17 @@ class MemoryHistory:
             and message.sid not in look_up.claimed_sids
         )
 
-    async def entries(self, since: datetime, until: datetime) -> AsyncIterator[Sequence[HistoryEntry]]:
-        """Outbound messages of that time, a page at a time. Raises HistoryUnavailable."""
+    async def entries(self, since: datetime, until: datetime) -> AsyncIterator[Sequence[ListEntry]]:
+        """Outbound messages of that time, a page at a time. Raises MessageListUnavailable."""
         if not self._twilio.list_available:
-            raise HistoryUnavailable("switched off")
+            raise MessageListUnavailable("switched off")
         found = [message for message in self._twilio.accepted if since <= message.created < until]
         for start in range(0, len(found), self._page_size):
             yield [self._entry(message) for message in found[start : start + self._page_size]]
 
-    def _entry(self, message: MemoryMessage) -> HistoryEntry:
+    def _entry(self, message: MemoryMessage) -> ListEntry:
         service = message.attempt.sender.startswith("MG")
-        return HistoryEntry(
+        return ListEntry(
             message_sid=message.sid,
             person=message.attempt.person,
             sender_number=None if service else message.attempt.sender,
@@ -181,17 +181,17 @@ class MemoryPublisher:
     """Double of ``Publisher``: keeps what it acknowledged."""
 
     def __init__(self) -> None:
-        self.records: list[Wire] = []
+        self.records: list[EncodedRecord] = []
         self.available = True
         self.batches = 0
 
-    async def publish(self, records: Sequence[Wire]) -> None:
+    async def publish(self, records: Sequence[EncodedRecord]) -> None:
         if not self.available:
             raise PublishError("switched off")
         self.batches += 1
         self.records.extend(records)
 
-    def on(self, topic: str) -> list[Wire]:
+    def on(self, topic: str) -> list[EncodedRecord]:
         """What was acknowledged on one topic, in order."""
         return [record for record in self.records if record.topic == topic]
 

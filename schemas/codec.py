@@ -21,7 +21,7 @@ from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
 import fastavro
 
-from schemas import records, state, straight
+from schemas import avro_compiler, records, states
 from schemas.errors import DecodeError, EncodeError
 from schemas.topics import Topic
 
@@ -29,11 +29,11 @@ R = TypeVar("R")
 Schema = Any
 MAGIC = b"\x00"
 _HEADER = struct.Struct(">bI")
-_STATES = frozenset(kind.__name__ for kind in get_args(state.State))
+_STATES = frozenset(kind.__name__ for kind in get_args(states.State))
 
 
 @dataclass(frozen=True, slots=True)
-class Wire:
+class EncodedRecord:
     """One Kafka record as bytes, ready to be published."""
 
     topic: str
@@ -75,13 +75,13 @@ def _parsed(file: AvroFile) -> Schema:
 
 
 @cache
-def _reader(kind: type[Any]) -> straight.Read:
-    return straight.reader(kind, latest_schemas()[kind.__name__])
+def _reader(kind: type[Any]) -> avro_compiler.Read:
+    return avro_compiler.reader(kind, latest_schemas()[kind.__name__])
 
 
 @cache
-def _writer(kind: type[Any]) -> straight.Write:
-    return straight.writer(kind, latest_schemas()[kind.__name__])
+def _writer(kind: type[Any]) -> avro_compiler.Write:
+    return avro_compiler.writer(kind, latest_schemas()[kind.__name__])
 
 
 class Codec:
@@ -104,7 +104,7 @@ class Codec:
         self._find_writer = find_writer
         self._writers: dict[tuple[int, str], Schema] = {}
 
-    def encode(self, record: records.Record | state.State) -> bytes:
+    def encode(self, record: records.Record | states.State) -> bytes:
         """The record's bytes. Raises EncodeError, naming the field, if a value does not fit its schema."""
         name = type(record).__name__
         out, write = bytearray(self._headers[name]), _writer(cast(Any, type(record)))
@@ -114,7 +114,7 @@ class Codec:
             return self._explained(record, name)
         return bytes(out)
 
-    def _explained(self, record: records.Record | state.State, name: str) -> bytes:
+    def _explained(self, record: records.Record | states.State, name: str) -> bytes:
         out = io.BytesIO()
         out.write(self._headers[name])
         try:
@@ -123,9 +123,9 @@ class Codec:
             raise EncodeError(f"{name}: {error}") from error
         return out.getvalue()
 
-    def wire(self, topic: Topic, key: str, record: records.Record) -> Wire:
+    def wire(self, topic: Topic, key: str, record: records.Record) -> EncodedRecord:
         """The record as it goes on ``topic`` under ``key``."""
-        return Wire(topic.name, key.encode(), self.encode(record))
+        return EncodedRecord(topic.name, key.encode(), self.encode(record))
 
     def decode(self, expected: type[R], data: bytes | None) -> R:
         """The record these bytes are. Raises DecodeError and nothing else."""
@@ -220,7 +220,7 @@ def _from_dict(kind: type[R], values: dict[str, Any]) -> R:
 @cache
 def _nested(kind: Any) -> tuple[str, ...]:
     hints = get_type_hints(kind)
-    return tuple(name for name in _field_names(kind) if is_dataclass(straight.inner(hints[name])))
+    return tuple(name for name in _field_names(kind) if is_dataclass(avro_compiler.inner(hints[name])))
 
 
 @cache
@@ -229,7 +229,7 @@ def _converters(kind: Any) -> Mapping[str, Callable[[Any], Any]]:
     hints = get_type_hints(kind)
     found: dict[str, Callable[[Any], Any]] = {}
     for name in _field_names(kind):
-        inner = straight.inner(hints[name])
+        inner = avro_compiler.inner(hints[name])
         if is_dataclass(inner):
             found[name] = _builder(inner, many=_is_list(hints[name]))
         elif isinstance(inner, type) and issubclass(inner, StrEnum):

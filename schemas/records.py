@@ -37,7 +37,7 @@ class Action(StrEnum):
 
 
 class Outcome(StrEnum):
-    """What is known of one attempt. The order of certainty is in ``processors.core.settlement``."""
+    """What is known of one attempt. The order of certainty is in ``processors.core.person.settlement``."""
 
     ACCEPTED = "accepted"
     REJECTED = "rejected"
@@ -179,7 +179,7 @@ class AttemptResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HistoryEntry:
+class ListEntry:
     """One message as Twilio's own list shows it: status, price and segments that no callback carries."""
 
     message_sid: str
@@ -318,7 +318,7 @@ Record = (
     | TwilioCallback
     | Dispatch
     | AttemptResult
-    | HistoryEntry
+    | ListEntry
     | Sent
     | StatusChanged
     | Failed

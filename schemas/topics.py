@@ -53,7 +53,7 @@ SMS_CONSENT = _topic("sms-consent", KeySpace.PERSON, records.ConsentChange, rete
 SMS_INBOUND = _topic("sms-inbound", KeySpace.PERSON, records.InboundMessage)
 SMS_CALLBACKS = _topic("sms-callbacks", KeySpace.PERSON, records.TwilioCallback)
 SMS_ATTEMPTS = _topic("sms-attempts", KeySpace.PERSON, records.AttemptResult)
-SMS_HISTORY = _topic("sms-history", KeySpace.PERSON, records.HistoryEntry)
+SMS_LIST_ENTRIES = _topic("sms-list-entries", KeySpace.PERSON, records.ListEntry)
 
 SMS_DISPATCH_URGENT = _topic("sms-dispatch-urgent", KeySpace.SENDER, records.Dispatch)
 SMS_DISPATCH_NORMAL = _topic("sms-dispatch-normal", KeySpace.SENDER, records.Dispatch)
@@ -79,7 +79,7 @@ LANES: Mapping[Lane, Topic] = {
     Lane.NORMAL: SMS_DISPATCH_NORMAL,
     Lane.BULK: SMS_DISPATCH_BULK,
 }
-PERSON_INPUTS = (SMS_REQUESTS, SMS_CONSENT, SMS_INBOUND, SMS_CALLBACKS, SMS_ATTEMPTS, SMS_HISTORY)
+PERSON_INPUTS = (SMS_REQUESTS, SMS_CONSENT, SMS_INBOUND, SMS_CALLBACKS, SMS_ATTEMPTS, SMS_LIST_ENTRIES)
 SENDER_INPUTS = tuple(LANES.values())
 PUBLIC = (SMS_SENT, SMS_STATUS, SMS_FAILED, SMS_PRICE)
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
-from processors.core.decision import Person
+from processors.core.person.decision import PersonState
 from processors.core.policy import Policy
 from processors.policies.load import load
 from schemas.records import (
@@ -14,14 +14,14 @@ from schemas.records import (
     ConsentChange,
     ConsentState,
     Dispatch,
-    HistoryEntry,
     InboundMessage,
     Lane,
+    ListEntry,
     Outcome,
     SendRequest,
     TwilioCallback,
 )
-from schemas.state import ConsentRecord, MessageState
+from schemas.states import ConsentRecord, MessageState
 
 NOW = datetime(2026, 11, 24, 18, 0, tzinfo=UTC)
 PERSON = "+12125550100"
@@ -118,8 +118,8 @@ def consent_change(state: ConsentState = ConsentState.OPTED_OUT, **changes: Any)
     return ConsentChange(**{"change_id": "c1", "person": PERSON, "state": state, "occurred_at": NOW, **changes})
 
 
-def history_entry(**changes: Any) -> HistoryEntry:
-    return HistoryEntry(
+def list_entry(**changes: Any) -> ListEntry:
+    return ListEntry(
         **{
             "message_sid": "SM" + "1" * 32,
             "person": PERSON,
@@ -131,7 +131,7 @@ def history_entry(**changes: Any) -> HistoryEntry:
     )
 
 
-def person(*messages: MessageState, consent: ConsentRecord | None = None) -> Person:
-    return Person(
+def person(*messages: MessageState, consent: ConsentRecord | None = None) -> PersonState:
+    return PersonState(
         PERSON, consent or ConsentRecord(person=PERSON), {message.message_id: message for message in messages}
     )

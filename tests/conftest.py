@@ -14,7 +14,7 @@ import pytest
 from docker.errors import DockerException  # type: ignore[import-untyped]  # likewise
 from hypothesis import HealthCheck, settings
 
-from connectors.kafka.embedded import KAFKA_VERSION, EmbeddedKafka
+from connectors.kafka.embedded.broker import KAFKA_VERSION, EmbeddedKafka
 
 KAFKA_IMAGE = "confluentinc/cp-kafka:7.9.0"  # testcontainers' start script is written for this image
 

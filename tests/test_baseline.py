@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from tests.builders import NOW
-from tests.crash.judge import GRACE, SLOWEST
+from tests.crash.checker import GRACE, SLOWEST
 
 schedule = pytest.importorskip("benchmarks.naive.schedule", reason="the benchmarks stay in the checkout")
 

@@ -12,10 +12,10 @@ import jsonschema
 import pytest
 import yaml
 
-from connectors.kafka.embedded import KAFKA_VERSION
+from connectors.kafka.embedded.broker import KAFKA_VERSION
 from processors.cli import cli
-from processors.settings import Settings, load_settings
-from processors.settings_sources import variables
+from processors.settings.model import Settings, load_settings
+from processors.settings.sources import variables
 
 ROOT = Path(__file__).parent.parent
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text("utf-8"))

@@ -11,8 +11,8 @@ import click
 import pytest
 
 from processors.cli import cli
-from processors.settings import Settings
-from processors.settings_sources import CONFIG_VARIABLE, variables
+from processors.settings.model import Settings
+from processors.settings.sources import CONFIG_VARIABLE, variables
 from tests.documents import INLINE, PAGES, ROOT, prose, shell_lines, smsflow_commands
 
 if not (ROOT / "docs").exists():

@@ -44,8 +44,8 @@ def test_the_wheel_has_nothing_else(shipped: set[str]) -> None:
 
 def test_data_files_are_found_where_they_are_installed() -> None:
     assert files("schemas").joinpath("ids.json").is_file()
-    assert files("processors.cli").joinpath("texts.tsv").is_file()
-    assert files("processors.cli").joinpath("texts.CREDIT.md").is_file()
+    assert files("processors.demo").joinpath("texts.tsv").is_file()
+    assert files("processors.demo").joinpath("texts.CREDIT.md").is_file()
     assert files("processors.policies").joinpath("twilio_codes.csv").is_file()
     assert files("connectors.clickhouse").joinpath("migrations", "0001_events.sql").is_file()
 

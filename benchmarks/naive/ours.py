@@ -8,13 +8,13 @@ from pathlib import Path
 from confluent_kafka import Producer
 
 from benchmarks.naive.schedule import Result, Schedule, count, rows_of
-from processors.cli.demo_load import POOL
+from processors.demo.load import POOL
 from schemas.codec import Codec
 from schemas.records import ConsentChange, ConsentState, Failed, SendRequest
 from schemas.topics import SMS_CONSENT, SMS_REQUESTS
-from tests.crash.court import REST_S, Court
 from tests.crash.records import Seen, attempt_of, message_of
 from tests.crash.system import System
+from tests.crash.verdicts import REST_S, Court
 
 CODEC = Codec()
 WORKERS = ("sender", "person")

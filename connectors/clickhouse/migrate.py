@@ -42,7 +42,7 @@ class Migration:
         return [part for part in parts if _COMMENT.sub("", part).strip()]
 
 
-def shipped() -> list[Migration]:
+def shipped_migrations() -> list[Migration]:
     """Every migration of this release, in order."""
     folder = files(__package__).joinpath("migrations")
     found = (Migration(file.name, file.read_text("utf-8")) for file in folder.iterdir() if file.name.endswith(".sql"))
@@ -54,7 +54,7 @@ def migrate(clickhouse: ClickHouse, migrations: Sequence[Migration] | None = Non
     clickhouse.create_database()
     clickhouse.command(_RECORD)
     known = dict(clickhouse.query("SELECT file, checksum FROM schema_migrations ORDER BY applied_at").rows)
-    todo = list(_missing(shipped() if migrations is None else migrations, known))
+    todo = list(_missing(shipped_migrations() if migrations is None else migrations, known))
     for migration in todo:
         for statement in migration.statements:
             clickhouse.command(statement)

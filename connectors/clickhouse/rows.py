@@ -34,7 +34,7 @@ _TIMES = tuple(COLUMNS.index(name) for name in ("requested_at", "called_at", "un
 _MONEY = COLUMNS.index("amount")
 
 
-def row(event: Event) -> Row:
+def event_row(event: Event) -> Row:
     """The event's row, in the order of `COLUMNS`. Raises Unstorable."""
     found = _ROWS[type(event)](event)
     _check(found)

@@ -23,7 +23,7 @@ Answer = Callable[[web.Request], Awaitable[Any]]
 _LOCAL = ("127.0.0.1", "localhost", "::1")
 
 
-class BadQuestion(ValueError):  # noqa: N818  named by what it says
+class BadQuestion(ValueError):
     """The request's query cannot be read; the text names the parameter."""
 
 

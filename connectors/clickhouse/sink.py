@@ -17,8 +17,8 @@ from typing import Protocol, cast
 from connectors.clickhouse.client import ClickHouse
 from connectors.clickhouse.engine import OneThread
 from connectors.clickhouse.errors import ClickHouseConnectorError, Unstorable
-from connectors.clickhouse.rows import COLUMNS, TABLE, Event, Row, row
-from schemas.codec import Codec, Wire
+from connectors.clickhouse.rows import COLUMNS, TABLE, Event, Row, event_row
+from schemas.codec import Codec, EncodedRecord
 from schemas.errors import DecodeError
 from schemas.records import DeadLetter
 from schemas.topics import BY_NAME, PUBLIC
@@ -57,7 +57,7 @@ class Reader(Protocol):
         ...
 
 
-Publish = Callable[[Sequence[Wire]], Awaitable[None]]
+Publish = Callable[[Sequence[EncodedRecord]], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,19 +141,19 @@ class Sink:
         self._stored(records, rows)
         return True
 
-    def _sort(self, records: Sequence[Record]) -> tuple[list[Row], list[Wire]]:
+    def _sort(self, records: Sequence[Record]) -> tuple[list[Row], list[EncodedRecord]]:
         rows: list[Row] = []
-        rejected: list[Wire] = []
+        rejected: list[EncodedRecord] = []
         for record in records:
             try:
-                rows.append(row(cast(Event, self._codec.decode(BY_NAME[record.topic].record, record.value))))
+                rows.append(event_row(cast(Event, self._codec.decode(BY_NAME[record.topic].record, record.value))))
             except DecodeError as error:
                 rejected.append(self._dead_letter(record, error.reason, error.detail))
             except Unstorable as error:
                 rejected.append(self._dead_letter(record, "unstorable", str(error)))
         return rows, rejected
 
-    def _dead_letter(self, record: Record, reason: str, detail: str) -> Wire:
+    def _dead_letter(self, record: Record, reason: str, detail: str) -> EncodedRecord:
         letter = DeadLetter(
             topic=record.topic,
             partition=record.partition,
@@ -168,7 +168,7 @@ class Sink:
         name = BY_NAME[record.topic].dead_letter
         assert name is not None, "every public topic has one"
         logger.warning("%s[%d] offset %d to %s: %s", record.topic, record.partition, record.offset, name, reason)
-        return Wire(name, record.key, self._codec.encode(letter))
+        return EncodedRecord(name, record.key, self._codec.encode(letter))
 
     async def _insert(self, rows: Sequence[Row]) -> None:
         await self._engine.run(self._clickhouse.insert, TABLE, COLUMNS, rows)

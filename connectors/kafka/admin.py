@@ -23,7 +23,7 @@ from confluent_kafka.admin import (
     ResourceType,
 )
 
-from connectors.kafka.cluster import Complaints, Where, cluster
+from connectors.kafka.cluster import ClusterLike, LastError, as_cluster
 from connectors.kafka.errors import AdminError, TopicDrift
 from schemas.topics import Topic
 
@@ -58,9 +58,9 @@ class Drift:
 class KafkaAdmin:
     """Topic administration at one cluster. Every method raises AdminError if the broker refuses or does not answer."""
 
-    def __init__(self, where: Where) -> None:
-        self._cluster = cluster(where)
-        self._complaints = Complaints()
+    def __init__(self, where: ClusterLike) -> None:
+        self._cluster = as_cluster(where)
+        self._complaints = LastError()
         options = {"log_level": 0, "error_cb": self._complaints}
         self._client = AdminClient(self._cluster.librdkafka() | options)
 

@@ -85,16 +85,16 @@ class Cluster:
         return context
 
 
-Where = Cluster | str
+ClusterLike = Cluster | str
 """A cluster; a mere address is one that speaks plaintext."""
 
 
-def cluster(where: Where) -> Cluster:
+def as_cluster(where: ClusterLike) -> Cluster:
     """The cluster that is meant."""
     return where if isinstance(where, Cluster) else Cluster(bootstrap=where)
 
 
-class Complaints:
+class LastError:
     """Takes what librdkafka says beside its answers (``error_cb``): why a broker that is there does not answer.
 
     ``log`` is told all of it, as librdkafka itself would where nobody takes it.

@@ -23,7 +23,7 @@ class AdminError(KafkaConnectorError):
     """The broker refused or did not answer a change of topics; the topic is named."""
 
 
-class TopicDrift(KafkaConnectorError):  # noqa: N818  named by what it says, as the other verdicts are
+class TopicDrift(KafkaConnectorError):
     """A topic differs from the registry in a way that may not be changed behind its readers' backs."""
 
 
@@ -31,5 +31,5 @@ class SchemaRegistryError(KafkaConnectorError):
     """The Schema Registry did not answer, or refused; its address and words are named."""
 
 
-class IncompatibleSchema(SchemaRegistryError):  # noqa: N818  named by what it says, as the other verdicts are
+class IncompatibleSchema(SchemaRegistryError):
     """A schema of this release cannot read what an earlier one wrote; the subject and the fix are named."""

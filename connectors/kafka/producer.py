@@ -13,9 +13,9 @@ from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from connectors.kafka.cluster import Complaints, Where, cluster
+from connectors.kafka.cluster import ClusterLike, LastError, as_cluster
 from connectors.kafka.errors import PublishError
-from schemas.codec import Wire
+from schemas.codec import EncodedRecord
 
 POLL_SECONDS = 0.001
 librdkafka_log = logging.getLogger(f"{__package__}.librdkafka")
@@ -33,7 +33,7 @@ DEFAULTS: dict[str, Any] = {
 }
 
 
-class _Batch:
+class _PublishedBatch:
     """What one `KafkaPublisher.publish` waits for."""
 
     __slots__ = ("error", "failed", "future", "left")
@@ -61,15 +61,15 @@ class KafkaPublisher:
     it is still asking the broker for a producer id.
     """
 
-    def __init__(self, where: Where, **extra: Any) -> None:
+    def __init__(self, where: ClusterLike, **extra: Any) -> None:
         given = {name.replace("_", "."): value for name, value in extra.items()}
-        self._complaints = Complaints(librdkafka_log)
-        options = {**DEFAULTS, **cluster(where).librdkafka(), "error_cb": self._complaints, **given}
+        self._complaints = LastError(librdkafka_log)
+        options = {**DEFAULTS, **as_cluster(where).librdkafka(), "error_cb": self._complaints, **given}
         self._producer = Producer(options, logger=librdkafka_log)
         self._outstanding = 0
         self._polled_by: asyncio.AbstractEventLoop | None = None
 
-    async def publish(self, records: Sequence[Wire]) -> None:
+    async def publish(self, records: Sequence[EncodedRecord]) -> None:
         """Return when all in-sync replicas have every record.
 
         Records of one key and call keep their order. Raises PublishError if one was given up; the others may be there.
@@ -77,7 +77,7 @@ class KafkaPublisher:
         if not records:
             return
         loop = asyncio.get_running_loop()
-        batch = _Batch(len(records), loop.create_future())
+        batch = _PublishedBatch(len(records), loop.create_future())
         self._outstanding += 1
         try:
             for record in records:
@@ -102,7 +102,7 @@ class KafkaPublisher:
         """Flush; the producer may not be used afterwards."""
         self.flush(timeout)
 
-    def _produced(self, record: Wire, batch: _Batch) -> bool:
+    def _produced(self, record: EncodedRecord, batch: _PublishedBatch) -> bool:
         """Hand one record over; False if librdkafka's queue is full for now."""
         try:
             if record.headers:

@@ -12,7 +12,7 @@ _MILLISECOND = timedelta(milliseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class ConsumedRecord:
     """One Kafka record; ``timestamp`` is UTC, the producer's unless the topic says otherwise."""
 
     topic: str
@@ -24,9 +24,9 @@ class Record:
     headers: tuple[tuple[str, bytes], ...] = ()
 
 
-def record_of(message: Message) -> Record:
+def consumed_record(message: Message) -> ConsumedRecord:
     """The record in a librdkafka message."""
-    return Record(
+    return ConsumedRecord(
         topic=message.topic(),
         partition=message.partition(),
         offset=message.offset(),

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 
-class Clock(Protocol):
+class SimulatorClock(Protocol):
     """What the server needs from time; the world itself only ever gets `now` as an argument."""
 
     def now(self) -> datetime:
@@ -19,7 +19,7 @@ class Clock(Protocol):
         """Ring by itself at `when`; None from a clock that only moves when it is told to."""
 
 
-class SystemClock:
+class SimulatorSystemClock:
     """The machine's clock."""
 
     def now(self) -> datetime:
@@ -33,7 +33,7 @@ class SystemClock:
         return asyncio.get_running_loop().call_later(delay, ring)
 
 
-class ManualClock:
+class SimulatorManualClock:
     """Stands still until set; whoever sleeps on it wakes when it has passed their instant."""
 
     def __init__(self, start: datetime = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)) -> None:

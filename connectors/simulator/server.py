@@ -10,23 +10,25 @@ from typing import Any
 
 from aiohttp import web
 
-from connectors.simulator.api import Api
-from connectors.simulator.clock import Clock, SystemClock
-from connectors.simulator.conditions import Conditions
-from connectors.simulator.control import Control, explain
-from connectors.simulator.engine import Engine
-from connectors.simulator.faults import Faults
-from connectors.simulator.journal import Journal
-from connectors.simulator.settings import Account, SimulatorSettings
-from connectors.simulator.world import World
+from connectors.simulator.clock import SimulatorClock, SimulatorSystemClock
+from connectors.simulator.http.api import Api
+from connectors.simulator.http.control_api import ControlApi, explain
+from connectors.simulator.http.control_conditions import ControlConditions
+from connectors.simulator.http.engine import Engine
+from connectors.simulator.http.journal import Journal
+from connectors.simulator.model.faults import Faults
+from connectors.simulator.model.settings import Account, SimulationSettings
+from connectors.simulator.model.twilio import SimulatedTwilio
 
 
-def create_app(world: World, *, clock: Clock, faults: Faults, engine: Engine) -> web.Application:
+def create_simulator(
+    world: SimulatedTwilio, *, clock: SimulatorClock, faults: Faults, engine: Engine
+) -> web.Application:
     """Twilio's API and ours over one world; the engine runs as long as the application does."""
     api = Api(world, faults, clock, engine)
-    control = Control(world, faults, clock, engine, api)
+    control = ControlApi(world, faults, clock, engine, api)
     app = web.Application(middlewares=[explain])
-    conditions = Conditions(world, clock, engine)
+    conditions = ControlConditions(world, clock, engine)
     app.add_routes([*api.routes(), *control.routes(), *conditions.routes()])
 
     async def running(_app: web.Application) -> AsyncIterator[None]:
@@ -37,8 +39,8 @@ def create_app(world: World, *, clock: Clock, faults: Faults, engine: Engine) ->
     return app
 
 
-async def serve(
-    settings: SimulatorSettings, ready: Callable[[str], None] = lambda _url: None, clock: Clock | None = None
+async def serve_simulator(
+    settings: SimulationSettings, ready: Callable[[str], None] = lambda _url: None, clock: SimulatorClock | None = None
 ) -> None:
     """Run a simulator until cancelled; `ready` is told its base URL once it listens."""
     async with Simulator(settings, clock=clock) as simulator:
@@ -54,10 +56,10 @@ class Simulator:
     """
 
     def __init__(
-        self, settings: SimulatorSettings | None = None, *, clock: Clock | None = None, **changes: Any
+        self, settings: SimulationSettings | None = None, *, clock: SimulatorClock | None = None, **changes: Any
     ) -> None:
-        self.settings = replace(settings or SimulatorSettings(), **changes)
-        self.clock = clock or SystemClock()
+        self.settings = replace(settings or SimulationSettings(), **changes)
+        self.clock = clock or SimulatorSystemClock()
         self.faults = Faults(self.settings.seed)
         self.base_url = ""
         self._stack = AsyncExitStack()
@@ -70,7 +72,7 @@ class Simulator:
     async def __aenter__(self) -> "Simulator":
         self.world = self._open_world()
         self.engine = Engine(self.world, self.clock)
-        app = create_app(self.world, clock=self.clock, faults=self.faults, engine=self.engine)
+        app = create_simulator(self.world, clock=self.clock, faults=self.faults, engine=self.engine)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
         await runner.setup()
         self._stack.push_async_callback(runner.cleanup)
@@ -83,12 +85,12 @@ class Simulator:
     ) -> None:
         await self._stack.aclose()
 
-    def _open_world(self) -> World:
+    def _open_world(self) -> SimulatedTwilio:
         if self.settings.ledger_path is None:
-            return World(self.settings)
+            return SimulatedTwilio(self.settings)
         journal = Journal(self.settings.ledger_path)
         self._stack.callback(journal.close)
-        world = World(self.settings, record=journal.record)
+        world = SimulatedTwilio(self.settings, record=journal.record)
         world.store.load(journal.facts())
         world.resume(self.clock.now())
         return world

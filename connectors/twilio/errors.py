@@ -20,25 +20,21 @@ class CallError(TwilioConnectorError):
         self.detail = detail
 
 
-class NotSent(CallError):  # noqa: N818  named by what is certain, as an outcome is
+class NotSent(CallError):
     """Not a byte of the request was written: it was certainly not processed and may be made again."""
 
 
-class NoAnswer(CallError):  # noqa: N818  named by what is certain, as an outcome is
+class NoAnswer(CallError):
     """The request was written, at least in part, and no answer came: it may have been processed. Never just repeat."""
 
 
-class HistoryUnavailable(TwilioConnectorError):  # noqa: N818  the name the port gives it
+class MessageListUnavailable(TwilioConnectorError):
     """Twilio's message list could not be read; reading it again is safe."""
 
 
-class ForgedWebhook(TwilioConnectorError):  # noqa: N818  named by what it says, as the other verdicts are
+class ForgedWebhook(TwilioConnectorError):
     """No token of ours signs this request. Answer 403."""
 
 
-class MalformedWebhook(TwilioConnectorError):  # noqa: N818  named by what it says, as the other verdicts are
+class MalformedWebhook(TwilioConnectorError):
     """The body is no form, or lacks a field; the field is named. Answer 400."""
-
-
-class NotKept(TwilioConnectorError):  # noqa: N818  named by what is certain, as an outcome is
-    """The spool did not take or give a record (disk full, file broken); what it says it holds it still holds."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from pages.tools import MEANINGS, NOTE, matched, page, table
 
-from processors.settings import Settings
+from processors.settings.model import Settings
 
 
 def configuration_page() -> str:
@@ -23,7 +23,7 @@ def configuration_page() -> str:
         f"### {'Everything' if not group else f'`[{group}]`'}\n\n{table(head, rows)}" for group, rows in groups.items()
     ]
     pages = MEANINGS["pages"]
-    note = NOTE.format(source="processors/settings.py and docs/meanings.toml")
+    note = NOTE.format(source="processors/settings/model.py and docs/meanings.toml")
     return page(note, "# Configuration", pages["configuration"], *tables, pages["senders"])
 
 

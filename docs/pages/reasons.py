@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from pages.tools import MEANINGS, NOTE, ROOT, Undocumented, matched, page, table
 
-from connectors.twilio.sender import BY_CLASS, BY_STATUS
-from processors.core.attempts import OWN_REASONS
+from connectors.twilio.api.sender import BY_CLASS, BY_STATUS
+from processors.core.sender.decide import OWN_REASONS
 
 
 def reasons_page() -> str:
@@ -19,7 +19,7 @@ def reasons_page() -> str:
     twilio = list(_trees("connectors/twilio"))
     failed = {*_first(core, "Refuse"), *_first(core, "Never"), *_first(core, "BadNumber", 1)}
     waiting = {*_first(core, "Hold"), *_first(core, "wait", 1), "outcome_unknown"}
-    dead = {*_first(shell, "BadRecord"), *_first(shell, "DecodeError"), *_first(shell, "partial", 1, "_bury")}
+    dead = {*_first(shell, "UnprocessableRecord"), *_first(shell, "DecodeError"), *_first(shell, "partial", 1, "_bury")}
     dead |= {*_first(shell, "_dead_letter", 1), *_first(twilio, "_dead", 2)}
     attempts = {*OWN_REASONS, *(reason for _, reason in (*BY_STATUS.values(), *BY_CLASS.values()))}
     attempts |= {*_first(twilio, "NotSent"), *_first(twilio, "NoAnswer"), *MEANINGS["attempts"]}

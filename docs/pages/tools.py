@@ -13,7 +13,7 @@ MEANINGS: dict[str, dict[str, Any]] = tomllib.loads((DOCS / "meanings.toml").rea
 NOTE = "<!-- Written by `python docs/generate.py` from {source}. Change those, not this page. -->"
 
 
-class Undocumented(Exception):  # noqa: N818  named by what is to be done
+class Undocumented(Exception):
     """Something the code has and ``meanings.toml`` has not, or the other way round."""
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from processors.cli import crash_points, lifeline
+from processors.local import parent_watch
 
 VERBS = {
     "up": "Run the whole system on this machine.",
@@ -56,6 +56,5 @@ def cli(context: click.Context, config: Path | None) -> None:
 
 def main(arguments: list[str] | None = None) -> Any:
     """The console command."""
-    lifeline.attach()
-    crash_points.arm()
+    parent_watch.exit_with_parent()
     return cli(arguments)

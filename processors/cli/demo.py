@@ -14,16 +14,16 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from processors.cli.data_folder import FolderBusyError
-from processors.cli.demo_load import texts
-from processors.cli.demo_report import DemoReport
-from processors.cli.demo_run import DemoRun
-from processors.cli.demo_tally import Tally
-from processors.cli.machine import Machine
-from processors.cli.parts import SettingsUnusable, settings_of
-from processors.cli.supervisor import StartError, Supervisor
 from processors.cli.up import heed_signals
-from processors.settings import Settings
+from processors.demo.load import sample_texts
+from processors.demo.report import DemoReport
+from processors.demo.run import DemoRun
+from processors.demo.tally import Tally
+from processors.local.data_dir import DataDirInUse
+from processors.local.machine import Machine
+from processors.local.supervisor import StartError, Supervisor
+from processors.settings.model import Settings
+from processors.wiring.factories import InvalidSettings, command_settings
 
 TUNING = {
     "SMSFLOW_SIMULATOR_QUICK": "True",
@@ -48,11 +48,11 @@ def command(
     --texts takes a file of lines, or of lines with a label and a tab before the text. Some people say STOP in the
     middle. The exit status is not 0 if a promise was broken.
     """
-    settings = settings_of(context)
+    settings = command_settings(context)
     if settings.twilio.account_sid:
-        raise SettingsUnusable("twilio.account_sid: the demo texts people who do not exist; unset it")
+        raise InvalidSettings("twilio.account_sid: the demo texts people who do not exist; unset it")
     try:
-        bodies = texts(file)
+        bodies = sample_texts(file)
     except (ValueError, OSError) as error:
         raise click.UsageError(f"--texts: {error}") from None
     wanted = count or (len(bodies) if file else 1000)
@@ -76,7 +76,7 @@ def _run(settings: Settings, bodies: list[str], count: int, rate: float, *, keep
         with _Shown(console, count, machine.supervisor) as shown:
             name = f"demo-{uuid.uuid4().hex[:8]}"
             return asyncio.run(DemoRun(machine.told(), name, bodies, count, rate, shown.look).run())
-    except (StartError, FolderBusyError) as error:
+    except (StartError, DataDirInUse) as error:
         raise click.ClickException(str(error)) from error
     except KeyboardInterrupt:
         raise click.ClickException("interrupted") from None

@@ -11,10 +11,17 @@ import click
 from connectors.clock import SystemClock
 from connectors.kafka.producer import KafkaPublisher
 from connectors.twilio.errors import SettingError
-from connectors.twilio.ingester import IngesterSettings, create_app, serving
-from processors.cli.parts import SettingsUnusable, cluster_of, codec_of, replies_of, require, role_settings
-from processors.cli.serving import run_role
-from processors.settings import Settings
+from connectors.twilio.webhooks.ingester import IngesterOptions, create_ingester, serving
+from processors.settings.model import Settings
+from processors.wiring.factories import (
+    InvalidSettings,
+    build_auto_reply,
+    build_cluster,
+    build_codec,
+    require,
+    role_settings,
+)
+from processors.wiring.run_server import run_role
 
 _OF_THEIR_PATIENCE = 0.6
 """The rest of what Twilio waits for an answer is the spool's and the network's."""
@@ -39,22 +46,26 @@ async def open_ingester(settings: Settings) -> AsyncIterator[str]:
     assert public_url is not None
     folder = settings.data_dir.absolute() / "ingester"
     folder.mkdir(parents=True, exist_ok=True)
-    publisher = KafkaPublisher(cluster_of(settings))
+    publisher = KafkaPublisher(build_cluster(settings))
     try:
-        app = create_app(
-            _told(settings, public_url, folder), publisher, codec_of(settings), SystemClock(), replies_of(settings)
+        app = create_ingester(
+            _told(settings, public_url, folder),
+            publisher,
+            build_codec(settings),
+            SystemClock(),
+            build_auto_reply(settings),
         )
         async with serving(app, settings.ingester.host, settings.ingester.port) as port:
             yield f"http://{settings.ingester.host}:{port}"
     except SettingError as error:
-        raise SettingsUnusable(f"ingester: {error}") from None
+        raise InvalidSettings(f"ingester: {error}") from None
     finally:
         publisher.close()
 
 
-def _told(settings: Settings, public_url: str, folder: Path) -> IngesterSettings:
+def _told(settings: Settings, public_url: str, folder: Path) -> IngesterOptions:
     given = settings.ingester
-    return IngesterSettings(
+    return IngesterOptions(
         public_url=public_url,
         auth_tokens=tuple(token.get_secret_value() for token in settings.twilio.auth_tokens),
         shared_keys=settings.twilio.keys(),

@@ -10,8 +10,8 @@ import click
 from connectors.clickhouse.client import ClickHouse
 from connectors.clickhouse.errors import ClickHouseConnectorError
 from connectors.clickhouse.migrate import migrate
-from processors.cli.parts import client_settings
-from processors.settings import Settings
+from processors.settings.model import Settings
+from processors.wiring.factories import client_settings
 
 
 @click.command("migrate")

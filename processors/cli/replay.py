@@ -10,11 +10,11 @@ from pathlib import Path
 import click
 
 from connectors.kafka.errors import KafkaConnectorError
-from processors.cli.parts import client_settings, cluster_of, codec_of
-from processors.cli.replay_kafka import gather, put_back, put_back_already
-from processors.cli.replay_plan_file import PlanFileError, dump, parse
-from processors.cli.times import PAST
-from processors.core.replay import Filters, Plan, Verdict, plan
+from processors.cli.time_option import PAST
+from processors.core.replay import Filters, Plan, ReplayVerdict, plan_replay
+from processors.replay.kafka import gather_facts, put_back, put_back_already
+from processors.replay.plan_file import PlanFileError, dump_plan, parse_plan
+from processors.wiring.factories import build_cluster, build_codec, client_settings
 
 
 @click.group("replay")
@@ -46,13 +46,13 @@ def make_plan(
     settings = client_settings(context)
     filters = Filters(since, until, frozenset(reasons), tenant, campaign)
     try:
-        facts = gather(cluster_of(settings), codec_of(settings), since)
+        facts = gather_facts(build_cluster(settings), build_codec(settings), since)
     except KafkaConnectorError as error:
         raise click.ClickException(str(error)) from error
-    made = plan(f"replay-{uuid.uuid4().hex[:12]}", facts, filters, datetime.now(UTC))
+    made = plan_replay(f"replay-{uuid.uuid4().hex[:12]}", facts, filters, datetime.now(UTC))
     if out is not None:
-        out.write_text(dump(made), "utf-8")
-    click.echo(dump(made) if as_json else _words(made))
+        out.write_text(dump_plan(made), "utf-8")
+    click.echo(dump_plan(made) if as_json else _words(made))
     if out is not None and not as_json:
         click.echo(f"\nwritten to {out}; carry it out: smsflow replay run {out}")
 
@@ -66,9 +66,9 @@ def run(context: click.Context, file: Path, rate: float) -> None:
     settings = client_settings(context)
     made = _read(file)
     try:
-        done = put_back_already(cluster_of(settings), made)
+        done = put_back_already(build_cluster(settings), made)
         left = [entry for entry in made.back() if str(entry.place) not in done]
-        gone = asyncio.run(put_back(cluster_of(settings), codec_of(settings), made, left, rate, click.echo))
+        gone = asyncio.run(put_back(build_cluster(settings), build_codec(settings), made, left, rate, click.echo))
     except KafkaConnectorError as error:
         raise click.ClickException(f"{error}\nrun it again: it continues where it stopped") from error
     click.echo(f"{len(left) - len(gone)} put back, {len(done)} were before, {len(gone)} no longer kept by Kafka")
@@ -82,7 +82,7 @@ def show(context: click.Context, file: Path) -> None:
     settings = client_settings(context)
     made = _read(file)
     try:
-        done = put_back_already(cluster_of(settings), made)
+        done = put_back_already(build_cluster(settings), made)
     except KafkaConnectorError as error:
         raise click.ClickException(str(error)) from error
     click.echo(_words(made))
@@ -91,7 +91,7 @@ def show(context: click.Context, file: Path) -> None:
 
 def _read(file: Path) -> Plan:
     try:
-        return parse(file.read_text("utf-8"))
+        return parse_plan(file.read_text("utf-8"))
     except PlanFileError as error:
         raise click.UsageError(f"{file}: {error}") from error
 
@@ -102,7 +102,7 @@ def _words(made: Plan) -> str:
     lines.append(f"{'reason':32}  {'verdict':8}  {'count':>6}  why")
     for (reason, verdict, why), count in sorted(made.counts().items()):
         lines.append(f"{reason:32}  {verdict.value.replace('_', ' '):8}  {count:6}  {why}".rstrip())
-    sends = sum(entry.verdict is Verdict.SEND for entry in made.entries)
+    sends = sum(entry.verdict is ReplayVerdict.SEND for entry in made.entries)
     return "\n".join(
         [*lines, "", f"{len(made.entries)} failures: {sends} to send, {len(made.back()) - sends} to put back"]
     )

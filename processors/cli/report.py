@@ -17,9 +17,9 @@ from rich.table import Table
 from connectors.clickhouse.errors import ClickHouseConnectorError
 from connectors.clickhouse.report_client import open_reports
 from connectors.clickhouse.reports import GROUPINGS, By, Report, Reports
-from processors.cli.parts import client_settings, require
-from processors.cli.times import PAST
-from processors.settings import Settings
+from processors.cli.time_option import PAST
+from processors.settings.model import Settings
+from processors.wiring.factories import client_settings, require
 
 
 @click.group("report")

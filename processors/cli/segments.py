@@ -8,7 +8,7 @@ from dataclasses import asdict
 
 import click
 
-from processors.core.segments import Savings, savings
+from processors.core.sms.segments import Savings, savings
 
 _SHOWN = 60
 

@@ -11,13 +11,13 @@ import click
 
 from connectors.kafka.errors import PublishError
 from connectors.kafka.producer import KafkaPublisher
-from processors.cli.parts import client_settings, cluster_of, codec_of, policy_of
-from processors.cli.times import FUTURE
-from processors.core.intake import fault
+from processors.cli.time_option import FUTURE
+from processors.core.person.intake import fault
 from processors.core.policy import Policy
 from processors.policies.load import load
 from processors.policies.rows import PolicyError
-from processors.settings import Settings
+from processors.settings.model import Settings
+from processors.wiring.factories import build_cluster, build_codec, build_policy, client_settings
 from schemas.records import MessageClass, SendRequest
 from schemas.topics import SMS_REQUESTS
 
@@ -84,7 +84,7 @@ def _request(options: dict[str, Any]) -> SendRequest:
 
 def _check(request: SendRequest, settings: Settings) -> None:
     """Say here what the person stage would refuse; whether a sender exists only where the senders are configured."""
-    found = fault(request, policy_of(settings) if settings.senders else _lenient_policy(request))
+    found = fault(request, build_policy(settings) if settings.senders else _lenient_policy(request))
     if found is not None:
         raise click.UsageError(found.detail)
 
@@ -100,5 +100,5 @@ def _lenient_policy(request: SendRequest) -> Policy:
 
 
 async def _publish(request: SendRequest, settings: Settings) -> None:
-    publisher = KafkaPublisher(cluster_of(settings), delivery_timeout_ms=15_000)
-    await publisher.publish([codec_of(settings).wire(SMS_REQUESTS, request.to, request)])
+    publisher = KafkaPublisher(build_cluster(settings), delivery_timeout_ms=15_000)
+    await publisher.publish([build_codec(settings).wire(SMS_REQUESTS, request.to, request)])

@@ -8,13 +8,21 @@ from dataclasses import replace
 
 import click
 
+from connectors.simulator.model.settings import (
+    ACCOUNT_SID,
+    AUTH_TOKEN,
+    Account,
+    Latencies,
+    Service,
+    SimulationSettings,
+    Span,
+)
 from connectors.simulator.server import Simulator
-from connectors.simulator.settings import ACCOUNT_SID, AUTH_TOKEN, Account, Latencies, Service, SimulatorSettings, Span
-from connectors.twilio.account import CallbackRetries
+from connectors.twilio.api.account import CallbackRetries
 from connectors.twilio.urls import INBOUND_PATH
-from processors.cli.parts import role_settings
-from processors.cli.serving import run_role
-from processors.settings import Settings
+from processors.settings.model import Settings
+from processors.wiring.factories import role_settings
+from processors.wiring.run_server import run_role
 
 QUICK = Latencies(choose=Span.ms(1, 3), depart=Span.ms(2, 10), receipt=Span.ms(5, 40), price=Span.ms(20, 60))
 
@@ -41,10 +49,10 @@ async def open_simulator(settings: Settings) -> AsyncIterator[str]:
         yield simulator.base_url
 
 
-def simulator_settings(settings: Settings) -> SimulatorSettings:
+def simulator_settings(settings: Settings) -> SimulationSettings:
     """The twin of this installation: its senders are our senders, its webhooks come to our ingester."""
     given = settings.simulator
-    made = SimulatorSettings(
+    made = SimulationSettings(
         host=given.host,
         port=given.port,
         seed=given.seed,

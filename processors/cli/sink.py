@@ -15,13 +15,13 @@ from connectors.clickhouse.reports import ClickHouseReports
 from connectors.clickhouse.server import ReportServer
 from connectors.clickhouse.sink import TOPICS, Sink, SinkOptions
 from connectors.clock import SystemClock
+from connectors.kafka.consumer import GroupConsumer
 from connectors.kafka.errors import PublishError, ReadError
-from connectors.kafka.group_reader import GroupReader
 from connectors.kafka.producer import KafkaPublisher
 from processors.cli.migrate import open_clickhouse
-from processors.cli.parts import cluster_of, codec_of, instance_of, role_settings
-from processors.cli.serving import run_role
-from processors.settings import Settings
+from processors.settings.model import Settings
+from processors.wiring.factories import build_cluster, build_codec, instance_id, role_settings
+from processors.wiring.run_server import run_role
 
 GROUP = "smsflow-sink"
 
@@ -56,23 +56,23 @@ async def open_sink(settings: Settings) -> AsyncIterator[str]:
         engine.close()
 
 
-def _sink(settings: Settings, reader: GroupReader, clickhouse: ClickHouse, engine: OneThread) -> Sink:
+def _sink(settings: Settings, reader: GroupConsumer, clickhouse: ClickHouse, engine: OneThread) -> Sink:
     return Sink(
         reader,
         clickhouse,
-        KafkaPublisher(cluster_of(settings)).publish,
-        codec_of(settings),
+        KafkaPublisher(build_cluster(settings)).publish,
+        build_codec(settings),
         SystemClock().now,
         engine=engine,
         options=SinkOptions(linger=settings.sink.linger_s, passing=(ReadError, PublishError)),
     )
 
 
-def _reader(settings: Settings) -> GroupReader:
-    return GroupReader(
-        cluster_of(settings),
+def _reader(settings: Settings) -> GroupConsumer:
+    return GroupConsumer(
+        build_cluster(settings),
         GROUP,
         TOPICS,
-        group_instance_id=f"{GROUP}-{instance_of(settings)}",
+        group_instance_id=f"{GROUP}-{instance_id(settings)}",
         session_timeout_ms=int(settings.worker.session_s * 1000),
     )

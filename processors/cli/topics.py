@@ -11,13 +11,13 @@ import click
 
 from connectors.kafka.admin import Drift, KafkaAdmin
 from connectors.kafka.errors import KafkaConnectorError
-from connectors.kafka.reader import read_all
-from processors.cli.parts import client_settings, cluster_of, codec_of
-from processors.cli.steps import step_or_bytes
-from processors.cli.times import PAST
+from connectors.kafka.topic_reader import read_all
+from processors.cli.record_view import trace_event_or_bytes
+from processors.cli.time_option import PAST
 from processors.person.app import person_changelogs
 from processors.sender.app import sender_changelogs
-from processors.settings import Settings
+from processors.settings.model import Settings
+from processors.wiring.factories import build_cluster, build_codec, client_settings
 from schemas.topics import BY_NAME, Topic, registry
 
 
@@ -35,7 +35,7 @@ def apply(context: click.Context) -> None:
     """
     settings = client_settings(context)
     try:
-        codec_of(settings)
+        build_codec(settings)
         done = apply_topics(settings)
     except KafkaConnectorError as error:
         raise click.ClickException(str(error)) from error
@@ -52,7 +52,7 @@ def show(context: click.Context, *, as_json: bool) -> None:
     settings = client_settings(context)
     topics = all_topics(settings.partitions)
     try:
-        drifts = KafkaAdmin(cluster_of(settings)).plan(topics, settings.replication)
+        drifts = KafkaAdmin(build_cluster(settings)).plan(topics, settings.replication)
     except KafkaConnectorError as error:
         raise click.ClickException(str(error)) from error
     click.echo(_json(topics, drifts) if as_json else _table(topics, drifts))
@@ -68,10 +68,10 @@ def show(context: click.Context, *, as_json: bool) -> None:
 def read(context: click.Context, topic: str, since: datetime, *, as_json: bool) -> None:
     """Show a topic's records, a line each; of a dead letter, where it came from and why it is dead."""
     settings = client_settings(context)
-    codec = codec_of(settings)
+    codec = build_codec(settings)
     try:
-        for record in read_all(cluster_of(settings), [topic], since):
-            step = step_or_bytes(codec, record)
+        for record in read_all(build_cluster(settings), [topic], since):
+            step = trace_event_or_bytes(codec, record)
             whose = f", message_id={step.message_id}" if step.message_id else ""
             click.echo(step.json() if as_json else step.line() + whose)
     except KafkaConnectorError as error:
@@ -85,7 +85,7 @@ def all_topics(partitions: int) -> tuple[Topic, ...]:
 
 def apply_topics(settings: Settings) -> list[Drift]:
     """Put right what differs. Raises AdminError, TopicDrift."""
-    return KafkaAdmin(cluster_of(settings)).apply(all_topics(settings.partitions), settings.replication)
+    return KafkaAdmin(build_cluster(settings)).apply(all_topics(settings.partitions), settings.replication)
 
 
 def _table(topics: Sequence[Topic], drifts: Sequence[Drift]) -> str:

@@ -13,12 +13,12 @@ import click
 from connectors.clickhouse.errors import ClickHouseConnectorError
 from connectors.clickhouse.report_client import open_reports
 from connectors.kafka.errors import ReadError
-from connectors.kafka.reader import read_all
-from processors.cli.parts import client_settings, cluster_of, codec_of
-from processors.cli.steps import Step, step_of
-from processors.cli.times import PAST
-from processors.partitions import partition_of
-from processors.settings import Settings
+from connectors.kafka.topic_reader import read_all
+from processors.cli.record_view import TraceEvent, trace_event
+from processors.cli.time_option import PAST
+from processors.settings.model import Settings
+from processors.streaming.partitioner import partition_of
+from processors.wiring.factories import build_cluster, build_codec, client_settings
 from schemas import topics
 from schemas.codec import Codec
 from schemas.errors import DecodeError
@@ -28,7 +28,7 @@ _PERSON_TOPICS = (
     topics.SMS_REQUESTS,
     topics.SMS_ATTEMPTS,
     topics.SMS_CALLBACKS,
-    topics.SMS_HISTORY,
+    topics.SMS_LIST_ENTRIES,
     *topics.PUBLIC,
 )
 _DEAD = tuple(name for topic in (*_PERSON_TOPICS, *topics.SENDER_INPUTS) if (name := topic.dead_letter))
@@ -74,11 +74,11 @@ def _person_of(settings: Settings, message_id: str) -> str | None:
     return rows[0]["person"] if rows else None
 
 
-def _steps(settings: Settings, message_id: str, to: str | None, since: datetime) -> Iterator[Step]:
+def _steps(settings: Settings, message_id: str, to: str | None, since: datetime) -> Iterator[TraceEvent]:
     """The message's records; its SIDs, and so its callbacks and prices, are known from its other records."""
     by_sid = []
     sids = set()
-    for step in _read(settings, codec_of(settings), to, since):
+    for step in _read(settings, build_codec(settings), to, since):
         if step.message_id == message_id:
             yield step
             sids.add(_sid(step.record))
@@ -87,18 +87,18 @@ def _steps(settings: Settings, message_id: str, to: str | None, since: datetime)
     yield from (step for step in by_sid if _sid(step.record) in sids - {None})
 
 
-def _read(settings: Settings, codec: Codec, to: str | None, since: datetime) -> Iterator[Step]:
+def _read(settings: Settings, codec: Codec, to: str | None, since: datetime) -> Iterator[TraceEvent]:
     """Every record that may be the message's: of its person's partition, and of all its senders' lanes."""
     own = None if to is None else {partition_of(to.encode(), settings.partitions)}
     lanes = [topic.name for topic in topics.SENDER_INPUTS]
     for names, chosen in (([topic.name for topic in _PERSON_TOPICS], own), ([*lanes, *_DEAD], None)):
-        for read in read_all(cluster_of(settings), names, since, chosen):
+        for read in read_all(build_cluster(settings), names, since, chosen):
             if chosen is None or to is None or read.key == to.encode():
                 with suppress(DecodeError):  # then it has a dead letter, which is read too
-                    yield _without_bytes(step_of(codec, read))
+                    yield _without_bytes(trace_event(codec, read))
 
 
-def _without_bytes(step: Step) -> Step:
+def _without_bytes(step: TraceEvent) -> TraceEvent:
     """What a dead letter holds is shown by its own record, where that can be read."""
     if not isinstance(step.record, DeadLetter):
         return step

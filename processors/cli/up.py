@@ -9,10 +9,10 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from processors.cli.data_folder import FolderBusyError
-from processors.cli.machine import Machine
-from processors.cli.parts import settings_of
-from processors.cli.supervisor import StartError, Supervisor
+from processors.local.data_dir import DataDirInUse
+from processors.local.machine import Machine
+from processors.local.supervisor import StartError, Supervisor
+from processors.wiring.factories import command_settings
 
 LOOK_EVERY_S = 0.25
 
@@ -26,14 +26,14 @@ def command(context: click.Context, data_dir: Path | None) -> None:
     Nothing need be installed. What the settings name (a broker, a ClickHouse, a Twilio account) is used in place of
     the embedded one. The data directory continues where it was left.
     """
-    settings = settings_of(context)
+    settings = command_settings(context)
     if data_dir is not None:
         settings = settings.model_copy(update={"data_dir": data_dir})
     console = Console(highlight=False, markup=False, soft_wrap=True)
     machine = Machine(settings, Supervisor(console.print), console.print)
     try:
         _run(machine, console)
-    except (StartError, FolderBusyError) as error:
+    except (StartError, DataDirInUse) as error:
         raise click.ClickException(str(error)) from error
 
 

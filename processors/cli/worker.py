@@ -12,13 +12,13 @@ from connectors.kafka.admin import KafkaAdmin
 from connectors.kafka.cluster import Cluster
 from connectors.kafka.errors import KafkaConnectorError
 from connectors.kafka.producer import KafkaPublisher
-from processors.app import AppConfig, TopicsWrong, require_topics, run_worker
-from processors.cli.lifeline import announce_ready
-from processors.cli.parts import cluster_of, codec_of, instance_of, policy_of, role_settings
-from processors.cli.sender_outside import SenderConnections
+from processors.local.parent_watch import announce_ready
 from processors.person.app import create_person_app, person_topics
 from processors.sender.app import create_sender_app, sender_topics
-from processors.settings import Settings
+from processors.settings.model import Settings
+from processors.streaming.app import AppConfig, TopicsWrong, require_topics, run_worker
+from processors.wiring.factories import build_cluster, build_codec, build_policy, instance_id, role_settings
+from processors.wiring.sender_connections import SenderConnections
 from schemas.topics import Topic
 
 
@@ -35,9 +35,9 @@ def person(context: click.Context) -> None:
     _require_topics(settings, person_topics(settings.partitions))
     app = create_person_app(
         app_config(settings),
-        policy_of(settings),
-        codec_of(settings),
-        partial(KafkaPublisher, cluster_of(settings)),
+        build_policy(settings),
+        build_codec(settings),
+        partial(KafkaPublisher, build_cluster(settings)),
         SystemClock(),
     )
     _announce_when_ready(app, settings)
@@ -50,7 +50,7 @@ def sender(context: click.Context) -> None:
     """Call Twilio: one partition of senders at a time."""
     settings = role_settings(context, "sender")
     _require_topics(settings, sender_topics(settings.partitions))
-    connections = SenderConnections(settings, policy_of(settings), codec_of(settings))
+    connections = SenderConnections(settings, build_policy(settings), build_codec(settings))
     app = create_sender_app(app_config(settings), connections.outside())
     _announce_when_ready(app, settings)
     run_worker(app, settings.log_level, services=[connections])
@@ -62,7 +62,7 @@ def app_config(settings: Settings) -> AppConfig:
     return AppConfig(
         broker=settings.broker,
         data_dir=settings.data_dir.absolute() / "tables",
-        instance_id=instance_of(settings),
+        instance_id=instance_id(settings),
         partitions=settings.partitions,
         replication=settings.replication,
         session_s=worker.session_s,
@@ -71,7 +71,7 @@ def app_config(settings: Settings) -> AppConfig:
         commit_s=worker.commit_s,
         in_flight=worker.in_flight,
         tick_s=settings.intervals.tick_s,
-        extra={"broker_credentials": credentials(cluster_of(settings))},
+        extra={"broker_credentials": credentials(build_cluster(settings))},
     )
 
 
@@ -89,7 +89,7 @@ def credentials(cluster: Cluster) -> faust.Credentials | None:
 
 def _require_topics(settings: Settings, topics: tuple[Topic, ...]) -> None:
     try:
-        require_topics(topics, KafkaAdmin(cluster_of(settings)).partition_counts)
+        require_topics(topics, KafkaAdmin(build_cluster(settings)).partition_counts)
     except TopicsWrong as error:
         raise click.ClickException(f"{error}\nrun: smsflow topics apply") from error
     except KafkaConnectorError as error:

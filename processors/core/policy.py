@@ -11,10 +11,10 @@ from datetime import timedelta
 from hashlib import blake2b
 from typing import Literal
 
-from processors.core.answers import DEFAULT_TEXTS, Texts
-from processors.core.cost import RateCard
-from processors.core.replies import Meaning
-from processors.core.retries import Codes, Schedule
+from processors.core.inbound.auto_reply import DEFAULT_TEXTS, ReplyTexts
+from processors.core.inbound.meaning import Meaning
+from processors.core.sms.rate_card import RateCard
+from processors.core.sms.retry_policy import Codes, Schedule
 from schemas.records import Lane, MessageClass
 
 
@@ -97,7 +97,7 @@ class Policy:
     senders: Mapping[str, Sender]
     pools: Mapping[str, tuple[str, ...]]
     default_pool: str
-    texts: Texts = DEFAULT_TEXTS
+    texts: ReplyTexts = DEFAULT_TEXTS
 
     def sender(self, sender_id: str) -> Sender:
         """The sender of that id. Raises `UnknownSenderError`."""

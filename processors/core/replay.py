@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from processors.core import rules, statuses
-from processors.core.consent import newest_revocation, scopes_for
-from processors.core.events import OUTCOME_UNKNOWN
+from processors.core.person import rules, statuses
+from processors.core.person.consent import newest_revocation, scopes_for
+from processors.core.person.outbox import OUTCOME_UNKNOWN
 from schemas.records import DeadLetter, Failed, Revocation, Sent, StatusChanged
 from schemas.topics import BY_NAME, SENDER_INPUTS, SMS_REQUESTS
 
@@ -22,7 +22,7 @@ WAITING = "waiting"
 _LANES = frozenset(topic.name for topic in SENDER_INPUTS)
 
 
-class Verdict(StrEnum):
+class ReplayVerdict(StrEnum):
     """What a plan does with one failure."""
 
     SEND = "send"
@@ -31,7 +31,7 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Place:
+class RecordLocation:
     """Where a record stands in Kafka."""
 
     topic: str
@@ -64,12 +64,12 @@ class Filters:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class PlanEntry:
     """One failure and its verdict. ``target`` is the topic it goes back to; ``why`` explains a NEVER."""
 
-    place: Place
+    place: RecordLocation
     reason: str
-    verdict: Verdict
+    verdict: ReplayVerdict
     target: str
     message_id: str | None = None
     why: str = ""
@@ -82,30 +82,30 @@ class Plan:
     plan_id: str
     made_at: datetime
     filters: Filters
-    entries: tuple[Entry, ...]
+    entries: tuple[PlanEntry, ...]
 
-    def counts(self) -> Mapping[tuple[str, Verdict, str], int]:
+    def counts(self) -> Mapping[tuple[str, ReplayVerdict, str], int]:
         """(reason, verdict, why) → how many."""
         return Counter((entry.reason, entry.verdict, entry.why) for entry in self.entries)
 
-    def back(self) -> tuple[Entry, ...]:
+    def back(self) -> tuple[PlanEntry, ...]:
         """What is to be put back."""
-        return tuple(entry for entry in self.entries if entry.verdict is not Verdict.NEVER)
+        return tuple(entry for entry in self.entries if entry.verdict is not ReplayVerdict.NEVER)
 
 
 @dataclass(slots=True)
-class Facts:
+class ReplayFacts:
     """What the topics say, gathered record by record in any order."""
 
-    failed: dict[str, tuple[Place, Failed]] = field(default_factory=dict)
+    failed: dict[str, tuple[RecordLocation, Failed]] = field(default_factory=dict)
     delivered: set[str] = field(default_factory=set)
     latest_attempt: dict[str, int] = field(default_factory=dict)
     waiting_since: dict[str, datetime] = field(default_factory=dict)
     revocations: dict[str, list[Revocation]] = field(default_factory=dict)
-    letters: list[tuple[Place, DeadLetter]] = field(default_factory=list)
+    letters: list[tuple[RecordLocation, DeadLetter]] = field(default_factory=list)
     put_back: set[str] = field(default_factory=set)
 
-    def add(self, place: Place, record: object) -> None:
+    def add(self, place: RecordLocation, record: object) -> None:
         """Take note of one record; kinds that say nothing about failures are left out."""
         match record:
             case Failed():
@@ -119,7 +119,7 @@ class Facts:
             case DeadLetter():
                 self.letters.append((place, record))
 
-    def _add_failed(self, place: Place, failed: Failed) -> None:
+    def _add_failed(self, place: RecordLocation, failed: Failed) -> None:
         self._add_attempt(failed.message_id, failed.attempt)
         known = self.failed.get(failed.message_id)
         if known is None or (known[1].attempt, known[1].occurred_at) <= (failed.attempt, failed.occurred_at):
@@ -137,21 +137,21 @@ class Facts:
         self.latest_attempt[message_id] = max(attempt, self.latest_attempt.get(message_id, 0))
 
 
-def plan(plan_id: str, facts: Facts, filters: Filters, now: datetime) -> Plan:
+def plan_replay(plan_id: str, facts: ReplayFacts, filters: Filters, now: datetime) -> Plan:
     """The verdict on every failure the filters mean."""
     entries = [*_messages(facts, filters), *_letters(facts, filters)]
     return Plan(plan_id, now, filters, tuple(sorted(entries, key=lambda entry: entry.place)))
 
 
-def _messages(facts: Facts, filters: Filters) -> Iterable[Entry]:
+def _messages(facts: ReplayFacts, filters: Filters) -> Iterable[PlanEntry]:
     for message_id, (place, failed) in facts.failed.items():
         if filters.match(failed.reason, failed.occurred_at, failed.tenant, failed.campaign):
             why = _objection(facts, failed)
-            verdict = Verdict.NEVER if why else Verdict.SEND
-            yield Entry(place, failed.reason, verdict, SMS_REQUESTS.name, message_id, why or "")
+            verdict = ReplayVerdict.NEVER if why else ReplayVerdict.SEND
+            yield PlanEntry(place, failed.reason, verdict, SMS_REQUESTS.name, message_id, why or "")
 
 
-def _objection(facts: Facts, failed: Failed) -> str | None:
+def _objection(facts: ReplayFacts, failed: Failed) -> str | None:
     """Why this failure must not be sent again, or None."""
     message_id = failed.message_id
     if message_id in facts.delivered:
@@ -167,24 +167,24 @@ def _objection(facts: Facts, failed: Failed) -> str | None:
     return None if failed.replayable and not failed.suppressed else "permanent"
 
 
-def _revoked(facts: Facts, failed: Failed) -> bool:
+def _revoked(facts: ReplayFacts, failed: Failed) -> bool:
     scopes = scopes_for(failed.program)
     newest = newest_revocation(said for said in facts.revocations.get(failed.person, ()) if said.scope in scopes)
     return newest is not None and newest.revoked
 
 
-def _letters(facts: Facts, filters: Filters) -> Iterable[Entry]:
+def _letters(facts: ReplayFacts, filters: Filters) -> Iterable[PlanEntry]:
     for place, letter in facts.letters:
         if filters.match(letter.reason, letter.occurred_at):
             why = _letter_objection(facts, place, letter)
-            verdict = Verdict.NEVER if why else Verdict.PUT_BACK
-            yield Entry(place, letter.reason, verdict, letter.topic, None, why or "")
+            verdict = ReplayVerdict.NEVER if why else ReplayVerdict.PUT_BACK
+            yield PlanEntry(place, letter.reason, verdict, letter.topic, None, why or "")
 
 
 _INGESTER = "ingester"
 
 
-def _letter_objection(facts: Facts, place: Place, letter: DeadLetter) -> str | None:
+def _letter_objection(facts: ReplayFacts, place: RecordLocation, letter: DeadLetter) -> str | None:
     if str(place) in facts.put_back:
         return "put back before"
     if letter.value is None:

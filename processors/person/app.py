@@ -8,19 +8,19 @@ from typing import Any
 
 import faust
 
-from processors.acks import OrderedAcks
-from processors.app import PERSON_APP, AppConfig, base_app, changelog_topics, fence_of
-from processors.core.person import decide
+from processors.core.person.decide import decide
 from processors.core.policy import Policy
-from processors.fail_stop import FailStop, fail_stop
-from processors.person.parts import Decide, Parts
-from processors.person.stage import PersonStage
+from processors.person.agent import PersonAgent
+from processors.person.dependencies import Decide, PersonDeps
 from processors.person.tables import TABLES, PersonTables
-from processors.person.wakes import PersonWakes
-from processors.ports import Clock, Publisher
-from processors.ticks import start_ticks
-from processors.watchdog import start_watchdog
+from processors.person.wakeups import PersonWakeUps
+from processors.streaming.app import PERSON_APP, AppConfig, base_app, changelog_topics, fence_of
+from processors.streaming.fail_stop import FailStop, fail_stop
+from processors.streaming.ordered_acks import OrderedAcks
+from processors.streaming.stall_detector import start_watchdog
+from processors.streaming.ticker import start_ticks
 from schemas.codec import Codec
+from schemas.ports import Clock, Publisher
 from schemas.topics import PERSON_INPUTS, KeySpace, Topic, registry
 
 _NAMES = tuple(topic.name for topic in PERSON_INPUTS)
@@ -32,7 +32,7 @@ def person_changelogs(partitions: int) -> tuple[Topic, ...]:
 
 
 def person_topics(partitions: int) -> tuple[Topic, ...]:
-    """Every topic the person stage reads or writes, for `processors.app.require_topics`."""
+    """Every topic the person stage reads or writes, for `processors.streaming.app.require_topics`."""
     return (*registry(partitions), *person_changelogs(partitions))
 
 
@@ -47,10 +47,11 @@ def create_person_app(
 ) -> faust.App:
     """Build the app; nothing connects before it runs.
 
-    ``publisher`` is called once, on the worker's event loop. It must put a key where `processors.partitions` says.
+    ``publisher`` is called once, on the worker's event loop. It must place a key where
+    `processors.streaming.partitioner` says.
     """
     app = base_app(PERSON_APP, config)
-    parts = Parts(
+    parts = PersonDeps(
         tables=PersonTables(app, codec),
         acks=OrderedAcks(config.in_flight, config.window, fail),
         fence=fence_of(app, config),
@@ -61,13 +62,13 @@ def create_person_app(
         partitions=config.partitions,
         decide=decide,
     )
-    _read(app, PersonStage(parts), fail)
-    start_ticks(app, _NAMES, config.tick_s, PersonWakes(parts).tick, fail)
+    _read(app, PersonAgent(parts), fail)
+    start_ticks(app, _NAMES, config.tick_s, PersonWakeUps(parts).tick, fail)
     start_watchdog(app, _NAMES, config.stuck_s, fail)
     return app
 
 
-def _read(app: faust.App, stage: PersonStage, fail: FailStop) -> None:
+def _read(app: faust.App, stage: PersonAgent, fail: FailStop) -> None:
     async def person(stream: Any) -> None:
         try:
             async for event in stream.noack().events():

@@ -6,7 +6,7 @@ import traceback
 from datetime import datetime
 from typing import Any
 
-from schemas.codec import Codec, Wire
+from schemas.codec import Codec, EncodedRecord
 from schemas.records import DeadLetter
 from schemas.topics import BY_NAME
 
@@ -15,7 +15,7 @@ WHOLE_UP_TO = 900_000
 """Bytes of a value that a dead letter repeats: more would not fit the broker's default limit of a record."""
 
 
-def dead_letter(codec: Codec, message: Any, reason: str, detail: str, now: datetime) -> Wire:
+def dead_letter(codec: Codec, message: Any, reason: str, detail: str, now: datetime) -> EncodedRecord:
     """The dead letter of a Kafka message, on its topic's own dead-letter topic and under its own key."""
     value = message.value
     if value is not None and len(value) > WHOLE_UP_TO:
@@ -33,10 +33,10 @@ def dead_letter(codec: Codec, message: Any, reason: str, detail: str, now: datet
     )
     topic = BY_NAME[message.topic].dead_letter
     assert topic is not None
-    return Wire(topic, message.key, codec.encode(letter))
+    return EncodedRecord(topic, message.key, codec.encode(letter))
 
 
-def summary(error: Exception) -> str:
+def error_summary(error: Exception) -> str:
     """An exception and the innermost places it came through, on one line."""
     frames = traceback.extract_tb(error.__traceback__)[-3:]
     places = " < ".join(

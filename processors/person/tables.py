@@ -18,14 +18,14 @@ from itertools import islice
 
 import faust
 
-from processors import durable
-from processors.core.decision import Decision, Person, Wake
-from processors.core.person import empty_consent
-from processors.durable import Changes, DurableTable
-from processors.person.remembered import Remembered
+from processors.core.person.decide import empty_consent
+from processors.core.person.decision import Decision, PersonState, WakeUp
+from processors.person.state_cache import StateCache
+from processors.streaming import durable_table
+from processors.streaming.durable_table import Changes, DurableTable
 from schemas.codec import Codec
 from schemas.errors import DecodeError
-from schemas.state import ConsentRecord, MessageState, Phase
+from schemas.states import ConsentRecord, MessageState, Phase
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ class Due:
     """A wake-up whose time has come, and the entry of the schedule that says so."""
 
     key: bytes
-    wake: Wake
+    wake: WakeUp
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,21 +61,21 @@ class PersonTables:
 
     def __init__(self, app: faust.App, codec: Codec) -> None:
         self._codec = codec
-        self._states = Remembered(codec)
+        self._states = StateCache(codec)
         self._consent: DurableTable = app.Table("consent")
         self._messages: DurableTable = app.Table("messages")
         self._schedule: DurableTable = app.Table("schedule")
 
-    def load(self, partition: int, person: str, wanted: str | None) -> Person:
+    def load(self, partition: int, person: str, wanted: str | None) -> PersonState:
         """One person, with the message ``wanted``, or with all of them for None. Raises DecodeError."""
-        consent = durable.read(self._consent, partition, person.encode())
-        return Person(
+        consent = durable_table.read_key(self._consent, partition, person.encode())
+        return PersonState(
             person,
             empty_consent(person) if consent is None else self._codec.decode(ConsentRecord, consent),
             self._all_messages(partition, person) if wanted is None else self._one_message(partition, person, wanted),
         )
 
-    def changes(self, old: Person, decision: Decision, keep: bytes | None = None) -> PersonChanges:
+    def changes(self, old: PersonState, decision: Decision, keep: bytes | None = None) -> PersonChanges:
         """What a decision writes: only what differs. Raises EncodeError.
 
         A message's entry in the schedule follows its ``wake_at``; the entry ``keep`` is left alone.
@@ -94,15 +94,15 @@ class PersonTables:
         return PersonChanges(consent, messages, schedule)
 
     async def save(self, changes: PersonChanges) -> None:
-        """Return when the broker has all of it. Inside an event's context only. Raises ChangelogLost."""
-        await durable.write_all(
+        """Return when the broker has all of it. Inside an event's context only. Raises ChangelogWriteFailed."""
+        await durable_table.write_all(
             [(self._consent, changes.consent), (self._messages, changes.messages), (self._schedule, changes.schedule)]
         )
 
     def due(self, partition: int, now: datetime, limit: int) -> list[Due]:
         """Up to ``limit`` wake-ups whose time has come, the earliest first."""
         found = []
-        for key, _ in durable.scan(self._schedule, partition, _FIRST, _DUE.pack(_ms(now) + 1)):
+        for key, _ in durable_table.scan_keys(self._schedule, partition, _FIRST, _DUE.pack(_ms(now) + 1)):
             found.append(Due(key, _wake(key[_DUE.size :])))
             if len(found) == limit:
                 break
@@ -119,16 +119,16 @@ class PersonTables:
         wanted = None if waiting is None else scheduled(due.wake.person, waiting)
         if wanted is not None:
             moved[schedule_key(again_at, due.key[_DUE.size :]) if wanted == due.key else wanted] = b"1"
-        await durable.write(self._schedule, moved)
+        await durable_table.write(self._schedule, moved)
 
     async def schedule(self, message: MessageState, at: datetime) -> None:
         """Let a message be looked at although it waits for no time."""
         key = schedule_key(at, message_key(message.request.to, message.message_id))
-        await durable.write(self._schedule, {key: b"1"})
+        await durable_table.write(self._schedule, {key: b"1"})
 
     async def postpone(self, due: Due, until: datetime) -> None:
         """Let a wake-up come again."""
-        await durable.write(self._schedule, {due.key: None, schedule_key(until, due.key[_DUE.size :]): b"1"})
+        await durable_table.write(self._schedule, {due.key: None, schedule_key(until, due.key[_DUE.size :]): b"1"})
 
     def swept(self, partition: int, after: bytes, rows: int) -> tuple[list[MessageState], bytes | None]:
         """The next ``rows`` messages in the order of their keys.
@@ -137,7 +137,7 @@ class PersonTables:
         """
         found: list[MessageState] = []
         last = None
-        for last, value in islice(durable.scan(self._messages, partition, after + SEPARATOR, _LAST), rows):
+        for last, value in islice(durable_table.scan_keys(self._messages, partition, after + SEPARATOR, _LAST), rows):
             try:
                 found.append(self._codec.decode(MessageState, value))
             except DecodeError:
@@ -147,18 +147,18 @@ class PersonTables:
     async def drop(self, partition: int, person: str, message_id: str, before: datetime) -> None:
         """Forget a message, if it is still finished and unchanged since ``before``."""
         key = message_key(person, message_id)
-        value = durable.read(self._messages, partition, key)
+        value = durable_table.read_key(self._messages, partition, key)
         if value is not None and droppable(self._codec.decode(MessageState, value), before):
-            await durable.write(self._messages, {key: None})
+            await durable_table.write(self._messages, {key: None})
 
     def _one_message(self, partition: int, person: str, message_id: str) -> dict[str, MessageState]:
         key = message_key(person, message_id)
-        value = durable.read(self._messages, partition, key)
+        value = durable_table.read_key(self._messages, partition, key)
         return {} if value is None else {message_id: self._states.read(key, value)}
 
     def _all_messages(self, partition: int, person: str) -> dict[str, MessageState]:
         start, stop = person.encode() + SEPARATOR, person.encode() + _AFTER_SEPARATOR
-        rows = durable.scan(self._messages, partition, start, stop)
+        rows = durable_table.scan_keys(self._messages, partition, start, stop)
         states = (self._states.read(key, value) for key, value in rows)
         return {state.message_id: state for state in states}
 
@@ -190,9 +190,9 @@ def _moved(key: bytes, old: MessageState | None, new: MessageState) -> dict[byte
     return changes
 
 
-def _wake(key: bytes) -> Wake:
+def _wake(key: bytes) -> WakeUp:
     person, _, message_id = key.partition(SEPARATOR)
-    return Wake(person.decode(), message_id.decode())
+    return WakeUp(person.decode(), message_id.decode())
 
 
 def droppable(state: MessageState, before: datetime) -> bool:

@@ -8,11 +8,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Literal
 
-from processors.core.cost import ANY
-from processors.core.numbers import PhoneNumber, parse
 from processors.core.policy import Policy, Sender, SenderType
+from processors.core.sms.phone_numbers import PhoneNumber, parse_number
+from processors.core.sms.rate_card import ANY
 from processors.policies import tables
-from processors.policies.rows import PolicyError, Row, optional, positive, present, shipped
+from processors.policies.rows import PolicyError, PolicyRow, optional, positive, present, shipped_policy
 
 _SENDER_FIELDS = {"id", "number_type", "tier", "mps", "campaign"}
 _SERVICE = re.compile(r"MG[0-9a-fA-F]{32}")
@@ -32,15 +32,15 @@ def load(
     table's), ``campaign``. Senders of one campaign share its rate in equal parts, as more numbers add nothing to it.
     Without ``pools`` all senders are in the default one.
     """
-    limits = tables.sender_types(shipped("sender_types.csv"))
+    limits = tables.sender_types(shipped_policy("sender_types.csv"))
     known = _senders(senders, limits)
-    schedule, timing = tables.timing(shipped("timing.toml"))
+    schedule, timing = tables.timing(shipped_policy("timing.toml"))
     return Policy(
-        codes=tables.codes(shipped("twilio_codes.csv")),
-        rates=tables.rates(shipped("rate_card.csv")),
+        codes=tables.codes(shipped_policy("twilio_codes.csv")),
+        rates=tables.rates(shipped_policy("rate_card.csv")),
         sender_types=limits,
-        classes=tables.classes(shipped("classes.toml")),
-        keywords=tables.keywords(shipped("keywords.csv")),
+        classes=tables.classes(shipped_policy("classes.toml")),
+        keywords=tables.keywords(shipped_policy("keywords.csv")),
         retries=schedule,
         timing=timing,
         senders=known,
@@ -52,7 +52,7 @@ def load(
 def _senders(given: Iterable[Mapping[str, object]], limits: Sequence[SenderType]) -> dict[str, Sender]:
     found: dict[str, Sender] = {}
     for place, fields in enumerate(given):
-        row = Row(f"senders[{place}]", fields)
+        row = PolicyRow(f"senders[{place}]", fields)
         sender = _sender(row, limits)
         if sender.id in found:
             raise row.problem("id", f"{sender.id} stands there twice")
@@ -64,7 +64,7 @@ def _senders(given: Iterable[Mapping[str, object]], limits: Sequence[SenderType]
     }
 
 
-def _sender(row: Row, limits: Sequence[SenderType]) -> Sender:
+def _sender(row: PolicyRow, limits: Sequence[SenderType]) -> Sender:
     unknown = sorted(set(row.fields) - _SENDER_FIELDS)
     if unknown:
         raise row.problem(unknown[0], f"unknown, expected some of {', '.join(sorted(_SENDER_FIELDS))}")
@@ -76,7 +76,7 @@ def _sender(row: Row, limits: Sequence[SenderType]) -> Sender:
     return Sender(sender_id, _kind(sender_id), number_type, mps, _given(row, "campaign"))
 
 
-def _given(row: Row, field: str) -> str | None:
+def _given(row: PolicyRow, field: str) -> str | None:
     return row.read(field, optional(str)) if row.fields.get(field) is not None else None
 
 
@@ -84,19 +84,19 @@ def _kind(sender_id: str) -> Literal["number", "service"]:
     return "service" if _SERVICE.fullmatch(sender_id) else "number"
 
 
-def _region(row: Row, sender_id: str) -> str:
+def _region(row: PolicyRow, sender_id: str) -> str:
     """The country a number belongs to, `ANY` for a service or an id that isn't a number."""
     if not sender_id.startswith("+"):
         if any(form.fullmatch(sender_id) for form in (_SERVICE, _SHORT_CODE, _ALPHANUMERIC)):
             return ANY
         raise row.problem("id", f"{sender_id!r} is no E.164 number, short code, alphanumeric id or MG… service")
-    number = parse(sender_id)
+    number = parse_number(sender_id)
     if not isinstance(number, PhoneNumber):
         raise row.problem("id", number.detail)
     return number.region
 
 
-def _limit(row: Row, number_type: str, tier: str, region: str, limits: Sequence[SenderType]) -> SenderType:
+def _limit(row: PolicyRow, number_type: str, tier: str, region: str, limits: Sequence[SenderType]) -> SenderType:
     """The type's row for the sender's own country, as that is where most of its texts go, or for all others."""
     types = sorted({limit.type for limit in limits})
     if number_type not in types:

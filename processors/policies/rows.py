@@ -22,7 +22,7 @@ class PolicyError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class PolicyRow:
     """One row of a table, or one section of a TOML file; ``place`` says which."""
 
     place: str
@@ -42,19 +42,19 @@ class Row:
         values = self.fields.get(field)
         if not isinstance(values, Sequence) or isinstance(values, str):
             raise self.problem(field, f"{values!r} is not a list")
-        return tuple(Row(self.place, {field: value}).read(field, convert) for value in values)
+        return tuple(PolicyRow(self.place, {field: value}).read(field, convert) for value in values)
 
     def problem(self, field: str, what: str) -> PolicyError:
         """The error to raise about one field."""
         return PolicyError(f"{self.place}, {field}: {what}")
 
 
-def shipped(file: str) -> str:
+def shipped_policy(file: str) -> str:
     """The text of a data file of this package."""
     return files("processors.policies").joinpath(file).read_text(encoding="utf-8")
 
 
-def csv_rows(file: str, text: str, columns: Sequence[str]) -> list[Row]:
+def csv_rows(file: str, text: str, columns: Sequence[str]) -> list[PolicyRow]:
     """Rows of a CSV text whose header must be exactly ``columns``; rows are numbered as an editor shows them."""
     reader = csv.DictReader(text.splitlines(), strict=True)
     if reader.fieldnames != list(columns):
@@ -64,11 +64,11 @@ def csv_rows(file: str, text: str, columns: Sequence[str]) -> list[Row]:
         place = f"{file} row {reader.line_num}"
         if None in fields or None in fields.values():
             raise PolicyError(f"{place}: not {len(columns)} fields")
-        rows.append(Row(place, fields))
+        rows.append(PolicyRow(place, fields))
     return rows
 
 
-def toml_sections(file: str, text: str) -> dict[str, Row]:
+def toml_sections(file: str, text: str) -> dict[str, PolicyRow]:
     """Top-level tables of a TOML text."""
     try:
         sections = tomllib.loads(text)
@@ -77,7 +77,7 @@ def toml_sections(file: str, text: str) -> dict[str, Row]:
     loose = [name for name, value in sections.items() if not isinstance(value, dict)]
     if loose:
         raise PolicyError(f"{file}: {loose[0]} stands outside a section")
-    return {name: Row(f"{file} [{name}]", fields) for name, fields in sections.items()}
+    return {name: PolicyRow(f"{file} [{name}]", fields) for name, fields in sections.items()}
 
 
 def duration(text: str) -> timedelta:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import date
 from typing import Literal, cast
 
-from processors.core.cost import Direction, Kind, Rate, RateCard
+from processors.core.inbound.meaning import Meaning, fold
 from processors.core.policy import ClassPolicy, SenderType, Timing
-from processors.core.replies import Meaning, fold
-from processors.core.retries import Code, Codes, Retry, Schedule
+from processors.core.sms.rate_card import Direction, Kind, Rate, RateCard
+from processors.core.sms.retry_policy import Code, Codes, Retry, Schedule
 from processors.policies.rows import (
     PolicyError,
-    Row,
+    PolicyRow,
     amount,
     csv_rows,
     duration,
@@ -54,7 +54,7 @@ def codes(text: str, file: str = "twilio_codes.csv") -> Codes:
     return Codes(single, tuple(ranges))
 
 
-def _code(row: Row, number: int | None) -> Code:
+def _code(row: PolicyRow, number: int | None) -> Code:
     row.read("source", present)
     code = Code(
         code=number,
@@ -97,7 +97,7 @@ def rates(text: str, file: str = "rate_card.csv") -> RateCard:
     return card
 
 
-def _rate(row: Row) -> Rate:
+def _rate(row: PolicyRow) -> Rate:
     row.read("source", present)
     return Rate(
         country=row.read("country", _country),
@@ -130,7 +130,7 @@ def sender_types(text: str, file: str = "sender_types.csv") -> tuple[SenderType,
     return tuple(_sender_type(row) for row in rows)
 
 
-def _sender_type(row: Row) -> SenderType:
+def _sender_type(row: PolicyRow) -> SenderType:
     row.read("source", present)
     return SenderType(
         type=row.read("type", present),
@@ -164,7 +164,7 @@ def classes(text: str, file: str = "classes.toml") -> dict[MessageClass, ClassPo
     return {MessageClass(name): _class(row) for name, row in sections.items()}
 
 
-def _class(row: Row) -> ClassPolicy:
+def _class(row: PolicyRow) -> ClassPolicy:
     return ClassPolicy(
         lane=row.read("lane", Lane),
         deadline=row.read("deadline", duration),

@@ -9,25 +9,25 @@ from typing import Any
 import faust
 from faust.types import TP
 
-from processors.acks import OrderedAcks
-from processors.app import SENDER_APP, AppConfig, base_app, changelog_topics, fence_of
 from processors.core.policy import Policy
-from processors.fail_stop import FailStop, fail_stop
-from processors.ports import Clock, MessageHistory, Publisher, Revocations, SmsSender
-from processors.reconcile import Reconciler
+from processors.sender.agent import SenderAgent, SenderDeps
 from processors.sender.executor import Executor
-from processors.sender.stage import SenderParts, SenderStage
+from processors.sender.reconciler import Reconciler
 from processors.sender.tables import ATTEMPTS, TABLES, THROTTLE, DurableStore, SenderTables
-from processors.ticks import start_ticks
-from processors.watchdog import start_watchdog
+from processors.streaming.app import SENDER_APP, AppConfig, base_app, changelog_topics, fence_of
+from processors.streaming.fail_stop import FailStop, fail_stop
+from processors.streaming.ordered_acks import OrderedAcks
+from processors.streaming.stall_detector import start_watchdog
+from processors.streaming.ticker import start_ticks
 from schemas.codec import Codec
+from schemas.ports import Clock, MessageList, Publisher, Revocations, SmsSender
 from schemas.topics import SENDER_INPUTS, KeySpace, Topic, registry
 
 _LANES = tuple(topic.name for topic in SENDER_INPUTS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SenderOutside:
+class SenderPorts:
     """Whom the sender stage talks to, and how much at once.
 
     ``calls``: calls to Twilio open at once in this worker. ``reconcile_every_s``: how often the worker that owns
@@ -35,7 +35,7 @@ class SenderOutside:
     """
 
     sender: SmsSender
-    history: MessageHistory
+    history: MessageList
     publisher: Publisher
     revocations: Revocations
     clock: Clock
@@ -52,11 +52,11 @@ def sender_changelogs(partitions: int) -> tuple[Topic, ...]:
 
 
 def sender_topics(partitions: int) -> tuple[Topic, ...]:
-    """Every topic the sender stage reads or writes, for `processors.app.require_topics`."""
+    """Every topic the sender stage reads or writes, for `processors.streaming.app.require_topics`."""
     return (*registry(partitions), *sender_changelogs(partitions))
 
 
-def create_sender_app(config: AppConfig, outside: SenderOutside, fail: FailStop = fail_stop) -> faust.App:
+def create_sender_app(config: AppConfig, outside: SenderPorts, fail: FailStop = fail_stop) -> faust.App:
     """The app of one sender worker; nothing connects before it runs. What is ``outside`` is its caller's to close."""
     app = base_app(SENDER_APP, config)
     stage = _stage(app, config, outside, fail)
@@ -70,7 +70,7 @@ def create_sender_app(config: AppConfig, outside: SenderOutside, fail: FailStop 
     return app
 
 
-def _read(app: faust.App, stage: SenderStage, fail: FailStop) -> None:
+def _read(app: faust.App, stage: SenderAgent, fail: FailStop) -> None:
     async def sender(stream: Any) -> None:
         try:
             async for event in stream.noack().events():
@@ -81,12 +81,12 @@ def _read(app: faust.App, stage: SenderStage, fail: FailStop) -> None:
     app.agent(app.topic(*_LANES, key_serializer="raw", value_serializer="raw"), name="sender")(sender)
 
 
-def _stage(app: faust.App, config: AppConfig, outside: SenderOutside, fail: FailStop) -> SenderStage:
+def _stage(app: faust.App, config: AppConfig, outside: SenderPorts, fail: FailStop) -> SenderAgent:
     fence = fence_of(app, config)
     executor = Executor(outside.sender, outside.history, outside.revocations, fence, outside.clock, calls=outside.calls)
     tables = SenderTables(_store(app, ATTEMPTS, config), _store(app, THROTTLE, config), outside.codec)
-    return SenderStage(
-        SenderParts(
+    return SenderAgent(
+        SenderDeps(
             tables=tables,
             executor=executor,
             publisher=outside.publisher,
@@ -103,7 +103,7 @@ def _stage(app: faust.App, config: AppConfig, outside: SenderOutside, fail: Fail
     )
 
 
-def _start_reconciler(app: faust.App, outside: SenderOutside) -> None:
+def _start_reconciler(app: faust.App, outside: SenderPorts) -> None:
     """Let the owner of partition 0 read Twilio's list: one worker at a time, as a rule."""
     every, window = timedelta(seconds=outside.reconcile_every_s), timedelta(seconds=outside.reconcile_window_s)
     reconciler = Reconciler(outside.history, outside.publisher, outside.codec, outside.clock, every, window)

@@ -7,10 +7,10 @@ import logging
 from datetime import datetime
 from typing import Any, Protocol
 
-from processors.core import attempts
-from processors.ports import Clock, MessageHistory, Revocations, SmsSender
+from processors.core.sender import decide
+from schemas.ports import Clock, MessageList, Revocations, SmsSender
 from schemas.records import AttemptResult, Dispatch, Outcome
-from schemas.state import SenderAttempt
+from schemas.states import SenderAttempt
 
 logger = logging.getLogger(__name__)
 
@@ -18,7 +18,7 @@ CLIENT_ERROR = "client_error"
 
 
 class Fenced(Protocol):
-    """The part of `processors.fence.Fence` that is needed here."""
+    """The part of `processors.streaming.ownership.Fence` that is needed here."""
 
     def holds(self, message: Any) -> bool:
         """Whether the message's partition is ours; asks without awaiting."""
@@ -38,7 +38,7 @@ class Executor:
     def __init__(
         self,
         sender: SmsSender,
-        history: MessageHistory,
+        history: MessageList,
         revocations: Revocations,
         fence: Fenced,
         clock: Clock,
@@ -58,7 +58,7 @@ class Executor:
         def last_check() -> str | None:
             nonlocal called_at
             now = self._clock.now()
-            why_not = attempts.objection(
+            why_not = decide.final_check(
                 intent,
                 now,
                 fenced=self._fence.holds(message),
@@ -72,10 +72,10 @@ class Executor:
             result = await self._sender.send(command, last_check)
         except Exception as error:
             logger.exception("attempt %s: the call failed in our own code", command.attempt_id)
-            result = attempts.answer(
+            result = decide.attempt_result(
                 command, Outcome.UNKNOWN, self._clock.now(), reason=CLIENT_ERROR, detail=repr(error)
             )
-        return attempts.settle(result, intent, called_at)
+        return decide.complete_result(result, intent, called_at)
 
     async def look_up(self, command: Dispatch) -> AttemptResult:
         """Ask Twilio's list what became of an attempt."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 
-from processors.core.sender import Desk
-from processors.ports import Clock
+from processors.core.sender.dispatch_queue import DispatchQueue
 from processors.sender.tables import SenderTables
+from schemas.ports import Clock
 
 SAVE_EVERY_S = 1.0
 LOOKS_PER_INTENT = 2
@@ -28,7 +28,7 @@ class Housekeeper:
         """An intent was made."""
         self._looks[partition] += LOOKS_PER_INTENT
 
-    async def keep(self, partition: int, desk: Desk) -> None:
+    async def keep(self, partition: int, desk: DispatchQueue) -> None:
         """To be called at each tick; works about once a second."""
         elapsed = self._clock.elapsed()
         if elapsed - self._saved_at.get(partition, elapsed - SAVE_EVERY_S) < SAVE_EVERY_S:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from processors.core.consent import newest_revocation, revocation_key, scopes_for
+from processors.core.person.consent import newest_revocation, revocation_key, scopes_for
 from schemas.codec import Codec
 from schemas.records import Revocation
 

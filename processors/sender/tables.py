@@ -10,12 +10,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Protocol
 
-from processors import durable
-from processors.core.sender import Key
-from processors.durable import DurableTable
+from processors.core.sender.dispatch_queue import QueueKey
+from processors.streaming import durable_table
+from processors.streaming.durable_table import DurableTable
 from schemas.codec import Codec
 from schemas.records import Dispatch
-from schemas.state import SenderAttempt, ThrottleState
+from schemas.states import SenderAttempt, ThrottleState
 
 ATTEMPTS = "attempts"
 THROTTLE = "throttle"
@@ -26,7 +26,7 @@ QUEUE, AFTER_QUEUE = b"q|", b"q}"
 _FIRST, _LAST = b"", b"\xff" * 8
 
 
-class Store(Protocol):
+class TableStore(Protocol):
     """A table of raw bytes; `write` belongs to the partition of the event it is called in."""
 
     async def write(self, changes: Mapping[bytes, bytes | None]) -> None:
@@ -49,19 +49,19 @@ class DurableStore:
         self._table = table
 
     async def write(self, changes: Mapping[bytes, bytes | None]) -> None:
-        await durable.write(self._table, changes)
+        await durable_table.write(self._table, changes)
 
     def read(self, partition: int, key: bytes) -> bytes | None:
-        return durable.read(self._table, partition, key)
+        return durable_table.read_key(self._table, partition, key)
 
     def scan(self, partition: int, start: bytes, stop: bytes) -> Iterator[tuple[bytes, bytes]]:
-        return durable.scan(self._table, partition, start, stop)
+        return durable_table.scan_keys(self._table, partition, start, stop)
 
 
 class SenderTables:
     """Both tables, as values. What is awaited here is durable when it returns."""
 
-    def __init__(self, attempts: Store, throttle: Store, codec: Codec) -> None:
+    def __init__(self, attempts: TableStore, throttle: TableStore, codec: Codec) -> None:
         self._attempts = attempts
         self._throttle = throttle
         self._codec = codec
@@ -75,7 +75,7 @@ class SenderTables:
         """Save an intent."""
         await self._attempts.write({INTENTS + intent.attempt_id.encode(): self._codec.encode(intent)})
 
-    def command(self, partition: int, key: Key) -> Dispatch | None:
+    def command(self, partition: int, key: QueueKey) -> Dispatch | None:
         """A queued command, None if it was answered."""
         value = self._attempts.read(partition, _queue_key(key))
         return None if value is None else self._codec.decode(SenderAttempt, value).command
@@ -90,7 +90,7 @@ class SenderTables:
         """Save a command that waits."""
         await self._attempts.write({_queue_key((entry.attempt_id, entry.action)): self._codec.encode(entry)})
 
-    async def unqueue(self, key: Key) -> None:
+    async def unqueue(self, key: QueueKey) -> None:
         """Forget a command that is answered."""
         await self._attempts.write({_queue_key(key): None})
 
@@ -113,5 +113,5 @@ class SenderTables:
         await self._attempts.write({INTENTS + intent.attempt_id.encode(): None for intent in intents})
 
 
-def _queue_key(key: Key) -> bytes:
+def _queue_key(key: QueueKey) -> bytes:
     return b"%s%s|%s" % (QUEUE, key[0].encode(), key[1].value.encode())

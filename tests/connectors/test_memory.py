@@ -6,11 +6,11 @@ import pytest
 
 from connectors.kafka.errors import PublishError
 from connectors.memory import MemoryPublisher, MemoryRevocations
-from processors.ports import Publisher, Revocations
-from schemas.codec import Wire
+from schemas.codec import EncodedRecord
+from schemas.ports import Publisher, Revocations
 from tests.builders import PERSON
 
-RECORDS = [Wire("a", b"k", b"1"), Wire("b", b"k", b"2"), Wire("a", b"k", b"3")]
+RECORDS = [EncodedRecord("a", b"k", b"1"), EncodedRecord("b", b"k", b"2"), EncodedRecord("a", b"k", b"3")]
 
 
 async def test_what_was_acknowledged_is_kept_in_order() -> None:

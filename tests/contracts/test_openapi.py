@@ -20,15 +20,15 @@ from twilio.rest import Client
 from yarl import URL
 
 from connectors.clock import ManualClock
-from connectors.simulator.answers import Answers
-from connectors.simulator.clock import ManualClock as SimulatorClock
-from connectors.simulator.faults import Fault
-from connectors.simulator.refusals import CODES, Refusal
+from connectors.simulator.clock import SimulatorManualClock as SimulatorClock
+from connectors.simulator.http.responses import ApiResponses
+from connectors.simulator.model.api_errors import CODES, ApiError
+from connectors.simulator.model.faults import Fault
+from connectors.simulator.model.settings import SERVICE_SID, Account, CallbackFaults, Campaign, Service
 from connectors.simulator.server import Simulator
-from connectors.simulator.settings import SERVICE_SID, Account, CallbackFaults, Campaign, Service
-from connectors.twilio.account import TwilioAccount
-from connectors.twilio.history import TwilioHistory
-from connectors.twilio.sender import TwilioSender
+from connectors.twilio.api.account import TwilioAccount
+from connectors.twilio.api.message_list import TwilioMessageList
+from connectors.twilio.api.sender import TwilioSender
 from schemas.records import Action, Dispatch, Outcome
 from tests.builders import NOW, NUMBER, PERSON, dispatch, seconds
 from tests.contracts.openapi import FORM, Exchange, Judge, completed, described, judge, published
@@ -65,7 +65,7 @@ class Twin:
     simulator: Simulator
     recorder: Recorder
     sender: TwilioSender
-    history: TwilioHistory
+    history: TwilioMessageList
     sdk: Client
     clock: ManualClock
 
@@ -102,7 +102,7 @@ async def twin(judged: Judge) -> AsyncIterator[Twin]:
         sdk = Client(simulator.account.sid, simulator.account.auth_token, http_client=http)
         sdk.api.base_url = recorder.base_url
         sender = TwilioSender(account, transport, clock)
-        history = TwilioHistory(account, transport, clock, page_size=2)
+        history = TwilioMessageList(account, transport, clock, page_size=2)
         yield Twin(simulator, recorder, sender, history, sdk, clock)
         await transport.close()
         http.session.close()
@@ -294,7 +294,7 @@ async def test_strange_credentials_are_refused_in_twilios_shape(twin: Twin) -> N
 
 @pytest.mark.parametrize("code", CODES)
 def test_every_code_the_simulator_knows_is_said_in_twilios_shape(twin_settings: Any, judged: Judge, code: int) -> None:
-    response = Answers(twin_settings, {}).refused(Refusal(code, "it"))
+    response = ApiResponses(twin_settings, {}).refused(ApiError(code, "it"))
     assert isinstance(response.body, bytes)
     assert judged.answer(_exchange("post", "Messages.json", response.status, response.body)) == []
 
@@ -383,7 +383,7 @@ def test_a_wrong_answer_is_found(judged: Judge, changes: dict[str, Any]) -> None
 
 
 def test_an_answer_of_another_status_or_shape_is_found(judged: Judge) -> None:
-    refusal = Refusal(21211, "nobody").body()
+    refusal = ApiError(21211, "nobody").body()
     assert judged.answer(_exchange("post", "Messages.json", 400, orjson.dumps(refusal))) == []
     assert judged.answer(_exchange("post", "Messages.json", 400, orjson.dumps(refusal | {"code": "21211"}))) != []
     assert judged.answer(_exchange("post", "Messages.json", 200, orjson.dumps(refusal))) != []

@@ -16,22 +16,22 @@ import pytest
 
 from connectors.clock import ManualClock
 from connectors.memory import MemoryPublisher
-from connectors.simulator.clock import ManualClock as SimulatorClock
-from connectors.simulator.faults import Fault
+from connectors.simulator.clock import SimulatorManualClock as SimulatorClock
+from connectors.simulator.model.faults import Fault
+from connectors.simulator.model.settings import CallbackFaults, OutcomeWeight
 from connectors.simulator.server import Simulator
-from connectors.simulator.settings import CallbackFaults, Fate
-from connectors.twilio.account import TwilioAccount
-from connectors.twilio.history import TwilioHistory
-from connectors.twilio.ingester import IngesterSettings, create_app, serving
-from connectors.twilio.sender import TwilioSender
+from connectors.twilio.api.account import TwilioAccount
+from connectors.twilio.api.message_list import TwilioMessageList
+from connectors.twilio.api.sender import TwilioSender
+from connectors.twilio.webhooks.ingester import IngesterOptions, create_ingester, serving
 from schemas.codec import Codec
 from schemas.records import Action, Dispatch, Failed, Record, Sent, TwilioCallback
 from tests.builders import NOW, PERSON, request
-from tests.connectors.twilio.peer import unused_port
-from tests.processors.core.stage import Stage
+from tests.connectors.twilio.api.peer import unused_port
+from tests.processors.core.person.stage import Stage
 
 LOST = CallbackFaults(lost=1.0)
-ALWAYS = (Fate("delivered", None, 1.0),)
+ALWAYS = (OutcomeWeight("delivered", None, 1.0),)
 
 
 @dataclass
@@ -40,7 +40,7 @@ class Whole:
 
     twin: Simulator
     sender: TwilioSender
-    history: TwilioHistory
+    history: TwilioMessageList
     publisher: MemoryPublisher
     clock: ManualClock
     stage: Stage = field(default_factory=Stage)
@@ -97,11 +97,11 @@ async def whole(**twin: Any) -> AsyncIterator[Whole]:
     public = f"http://127.0.0.1:{port}"
     async with Simulator(clock=SimulatorClock(NOW), mix=ALWAYS, **twin) as simulator:
         sid, token = simulator.account.sid, simulator.account.auth_token
-        settings = IngesterSettings(public_url=public, auth_tokens=(token,))
+        settings = IngesterOptions(public_url=public, auth_tokens=(token,))
         account = TwilioAccount(account_sid=sid, user=sid, secret=token, base_url=simulator.base_url, public_url=public)
         transport = account.transport()
-        async with serving(create_app(settings, publisher, Codec(), clock, lambda _: None), "127.0.0.1", port):
-            sender, history = TwilioSender(account, transport, clock), TwilioHistory(account, transport, clock, 2)
+        async with serving(create_ingester(settings, publisher, Codec(), clock, lambda _: None), "127.0.0.1", port):
+            sender, history = TwilioSender(account, transport, clock), TwilioMessageList(account, transport, clock, 2)
             try:
                 yield Whole(simulator, sender, history, publisher, clock)
             finally:

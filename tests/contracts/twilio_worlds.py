@@ -8,15 +8,15 @@ from datetime import timedelta
 from typing import Protocol
 
 from connectors.clock import ManualClock
-from connectors.memory import MemoryHistory, MemorySender, MemoryTwilio
-from connectors.simulator.clock import ManualClock as SimulatorClock
-from connectors.simulator.faults import Fault
+from connectors.memory import MemoryMessageList, MemorySender, MemoryTwilio
+from connectors.simulator.clock import SimulatorManualClock as SimulatorClock
+from connectors.simulator.model.faults import Fault
+from connectors.simulator.model.settings import SERVICE_SID
 from connectors.simulator.server import Simulator
-from connectors.simulator.settings import SERVICE_SID
-from connectors.twilio.account import TwilioAccount
-from connectors.twilio.history import TwilioHistory
-from connectors.twilio.sender import TwilioSender
-from processors.ports import MessageHistory, SmsSender
+from connectors.twilio.api.account import TwilioAccount
+from connectors.twilio.api.message_list import TwilioMessageList
+from connectors.twilio.api.sender import TwilioSender
+from schemas.ports import MessageList, SmsSender
 from tests.builders import NOW, PERSON
 
 REFUSED = "+15005550001"
@@ -27,7 +27,7 @@ class World(Protocol):
     """A Twilio that misbehaves on demand, and its clock."""
 
     sender: SmsSender
-    history: MessageHistory
+    history: MessageList
     clock: ManualClock
     service: str
 
@@ -56,7 +56,7 @@ class MemoryWorld:
         self.clock = ManualClock(NOW)
         self.twilio = MemoryTwilio()
         self.sender: SmsSender = MemorySender(self.twilio, self.clock)
-        self.history: MessageHistory = MemoryHistory(self.twilio, self.clock, page_size=2)
+        self.history: MessageList = MemoryMessageList(self.twilio, self.clock, page_size=2)
         self.lose_next_answer = self.twilio.lose_next_answer
         self.lose_next_request = self.twilio.lose_next_request
         self.fail_next = self.twilio.fail_next
@@ -83,10 +83,12 @@ class SimulatorWorld:
 
     service = SERVICE_SID
 
-    def __init__(self, simulator: Simulator, sender: TwilioSender, history: TwilioHistory, clock: ManualClock) -> None:
+    def __init__(
+        self, simulator: Simulator, sender: TwilioSender, history: TwilioMessageList, clock: ManualClock
+    ) -> None:
         self.simulator = simulator
         self.sender: SmsSender = sender
-        self.history: MessageHistory = history
+        self.history: MessageList = history
         self.clock = clock
 
     def accepted(self) -> list[tuple[str, str | None]]:
@@ -135,7 +137,7 @@ async def simulated() -> AsyncIterator[World]:
         )
         transport = account.transport()
         sender = TwilioSender(account, transport, clock)
-        history = TwilioHistory(account, transport, clock, page_size=2)
+        history = TwilioMessageList(account, transport, clock, page_size=2)
         try:
             yield SimulatorWorld(simulator, sender, history, clock)
         finally:

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from processors.partitions import partition_of
-from schemas.state import SenderAttempt
+from processors.streaming.partitioner import partition_of
+from schemas.states import SenderAttempt
+from tests.crash.proxy import Heard
 from tests.crash.system import PARTITIONS
-from tests.crash.tap import Heard
 
 NOISE = timedelta(seconds=1)
 """Between the last check and the moment its request was heard: a busy machine. Nobody is frozen for so short a time."""

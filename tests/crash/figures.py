@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from tests.crash.evidence import Verdict
+from tests.crash.history import Verdict
 from tests.crash.load import Batch
 
 COLUMNS = (

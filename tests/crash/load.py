@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 
 from confluent_kafka import Producer
 
-from processors.cli.demo_load import people
-from processors.partitions import partition_of
+from processors.demo.load import people
+from processors.streaming.partitioner import partition_of
 from schemas.codec import Codec
 from schemas.records import ConsentChange, ConsentState, MessageClass, SendRequest
 from schemas.topics import SMS_CONSENT, SMS_DISPATCH_NORMAL, SMS_REQUESTS, SMS_STATUS

@@ -19,12 +19,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from processors.cli.crash_points import POINTS, Point
-from tests.crash.court import REST_S, Court
-from tests.crash.evidence import Verdict
+from tests.crash.crash_points import POINTS, Point
 from tests.crash.figures import COLUMNS, figures
+from tests.crash.history import Verdict
 from tests.crash.load import Batch, Upstream, batch
 from tests.crash.system import System, wait_for
+from tests.crash.verdicts import REST_S, Court
 
 PERSONS, EACH = 10, 3
 RATE = 3.0

@@ -13,7 +13,7 @@ from aiokafka.protocol.struct import Struct
 from aiokafka.protocol.types import Array, Bytes, Int16, Int32, Int64, Schema, String
 from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 
-from connectors.kafka.records import record_of
+from connectors.kafka.records import consumed_record
 
 _OFFSETS = "__consumer_offsets"
 _TEXT = String("utf-8")
@@ -97,7 +97,7 @@ class Owners:
             for message in self._consumer.consume(500, timeout=0.05):
                 if message.error() is None:
                     quiet_since = time.monotonic()
-                    self._take(record_of(message))
+                    self._take(consumed_record(message))
 
     def now(self) -> Generation:
         """The newest one, read anew; before the group's first member it has none and owns nothing."""

@@ -22,16 +22,16 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from processors.app import PERSON_APP, SENDER_APP
+from processors.streaming.app import PERSON_APP, SENDER_APP
 from schemas.topics import SMS_DISPATCH_NORMAL, SMS_REQUESTS
 from tests.crash.calls import BadCall, Pause, bad_calls, instance_of
-from tests.crash.court import REST_S, Court
-from tests.crash.evidence import Verdict
 from tests.crash.figures import COLUMNS, figures
+from tests.crash.history import Verdict
 from tests.crash.load import Batch, Upstream, batch
 from tests.crash.matrix import seeds_of
 from tests.crash.owners import Owners
 from tests.crash.system import System, role_of, wait_for
+from tests.crash.verdicts import REST_S, Court
 
 WORKERS, PERSONS, EACH, RATE = 3, 15, 4, 4.0
 KAFKA = "Kafka"

@@ -11,15 +11,15 @@ from urllib.parse import parse_qs, urlsplit
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 
-from connectors.kafka.records import record_of
-from processors.core.events import split_attempt_id
+from connectors.kafka.records import consumed_record
+from processors.core.person.outbox import split_attempt_id
 from processors.person.app import person_topics
 from processors.sender.app import sender_topics
 from processors.sender.tables import INTENTS
 from schemas.codec import Codec
 from schemas.errors import DecodeError
-from schemas.records import ConsentChange, DeadLetter, HistoryEntry, InboundMessage, Revocation
-from schemas.state import ConsentRecord, MessageState, SenderAttempt
+from schemas.records import ConsentChange, DeadLetter, InboundMessage, ListEntry, Revocation
+from schemas.states import ConsentRecord, MessageState, SenderAttempt
 from schemas.topics import Topic
 from tests.crash.system import PARTITIONS
 
@@ -94,7 +94,7 @@ class Log:
         while time.monotonic() - quiet_since < _QUIET_S:
             for message in self._consumer.consume(2000, timeout=0.05):
                 if message.error() is None:
-                    self._take(record_of(message))
+                    self._take(consumed_record(message))
                     quiet_since = time.monotonic()
 
     def _take(self, found: Any) -> None:
@@ -139,7 +139,7 @@ class Log:
         if sid is not None:
             self._message_of_sid[sid] = record.message_id
         message_id = getattr(record, "message_id", None)
-        if isinstance(record, HistoryEntry):
+        if isinstance(record, ListEntry):
             message_id = self._message_of_sid.get(record.message_sid)
         elif message_id is None:
             message_id = message_of(getattr(record, "attempt_id", None))

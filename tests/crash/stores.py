@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from processors.core import consent as consents
+from processors.core.person import consent as consents
 from schemas.records import Failed, Price, Sent, StatusChanged
-from schemas.state import ConsentRecord, MessageState, Phase
+from schemas.states import ConsentRecord, MessageState, Phase
 
 PUBLIC = (Sent, StatusChanged, Failed, Price)
 Row = dict[str, Any]

@@ -13,15 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from connectors.kafka.admin import KafkaAdmin
-from connectors.kafka.embedded import EmbeddedKafka
-from connectors.simulator.settings import ACCOUNT_SID, AUTH_TOKEN
-from processors.cli.data_folder import ports_of
-from processors.cli.role_process import RoleProcess
+from connectors.kafka.embedded.broker import EmbeddedKafka
+from connectors.simulator.model.settings import ACCOUNT_SID, AUTH_TOKEN
 from processors.cli.topics import all_topics
-from processors.settings import load_settings
-from processors.settings_sources import CRASH_VARIABLE
+from processors.local.child_process import ChildProcess
+from processors.local.data_dir import saved_ports
+from processors.settings.model import load_settings
+from tests.crash import crash_points
+from tests.crash.proxy import Heard, Tap
 from tests.crash.stores import Stored, stored_of
-from tests.crash.tap import Heard, Tap
 
 PATIENCE_S = 60.0
 POLL_S = 0.02
@@ -90,7 +90,10 @@ class System:
             "SMSFLOW_SENDERS": json.dumps([{"id": name, "number_type": "10dlc", "mps": rate} for name in SENDERS]),
         }
         names = [name for role in COMMANDS if sink or role != "sink" for name in _names(role, workers)]
-        self.roles = {name: RoleProcess(name, COMMANDS[role_of(name)], self.folder, {}) for name in names}
+        self.roles = {
+            name: ChildProcess(name, COMMANDS[role_of(name)], self.folder, {}, module="tests.crash.armed")
+            for name in names
+        }
         self._urls: dict[str, str] = {}
         self._taps: dict[str, Tap] = {}
         self._absent: set[str] = set()
@@ -110,7 +113,8 @@ class System:
         """Start all of it and wait until all of it serves."""
         self.folder.mkdir(parents=True, exist_ok=True)
         self._urls = {
-            role: f"http://127.0.0.1:{port}" for role, port in ports_of(self.folder, load_settings(environ={})).items()
+            role: f"http://127.0.0.1:{port}"
+            for role, port in saved_ports(self.folder, load_settings(environ={})).items()
         }
         self._given |= {f"SMSFLOW_{role.upper()}_PORT": url.rpartition(":")[2] for role, url in self._urls.items()}
         self._given |= {
@@ -150,7 +154,7 @@ class System:
     def restart(self, name: str, crash_at: str | None = None) -> bool:
         """Start the successor of a dead process; whether it serves (a step of its start may be the one it dies at)."""
         role = self.roles[name]
-        role.settings = {**self._settings(name), **({CRASH_VARIABLE: crash_at} if crash_at else {})}
+        role.settings = {**self._settings(name), **({crash_points.CRASH_VARIABLE: crash_at} if crash_at else {})}
         role.start()
         self._absent.discard(name)
         ready = self.await_ready(name)
@@ -286,7 +290,7 @@ class System:
         with urllib.request.urlopen(request):
             pass
 
-    def _kill(self, role: RoleProcess) -> None:
+    def _kill(self, role: ChildProcess) -> None:
         assert role.pid is not None
         os.kill(role.pid, signal.SIGKILL)
         wait_for(lambda: not role.alive())

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from processors.partitions import partition_of
-from schemas.state import AttemptPhase, SenderAttempt
+from processors.streaming.partitioner import partition_of
+from schemas.states import AttemptPhase, SenderAttempt
 from tests.crash.calls import Pause, bad_calls
+from tests.crash.proxy import Heard, Requests
 from tests.crash.system import PARTITIONS
-from tests.crash.tap import Heard, Requests
 
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
 SENDER = "+12025550100"

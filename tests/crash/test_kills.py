@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.crash.court import Court
 from tests.crash.load import Upstream, batch
 from tests.crash.system import System, wait_for
+from tests.crash.verdicts import Court
 
 PERSONS, EACH = 100, 4
 

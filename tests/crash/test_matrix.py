@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from processors.cli.crash_points import POINTS
+from tests.crash.crash_points import POINTS
 from tests.crash.matrix import points_of, seeds_of, try_points
 
 SLICE = (

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from processors.app import SENDER_APP
+from processors.streaming.app import SENDER_APP
 from schemas.topics import SMS_DISPATCH_NORMAL
 from tests.crash.calls import Pause, bad_calls, instance_of
-from tests.crash.court import Court
 from tests.crash.load import Upstream, batch
 from tests.crash.owners import Owners
 from tests.crash.system import System, wait_for
 from tests.crash.test_kills import after, fell
+from tests.crash.verdicts import Court
 
 PERSONS, EACH = 60, 4
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.integration.given import DESK, SENDERS
+from tests.integration.fixtures import DESK, SENDERS
 from tests.integration.machine import Machine
 
 QUICKER = {

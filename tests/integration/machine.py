@@ -19,12 +19,12 @@ from urllib.parse import urlencode
 import psutil
 from confluent_kafka import Producer
 
-from connectors.kafka.reader import read_all
-from connectors.kafka.records import Record as Read
-from connectors.simulator.settings import AUTH_TOKEN
-from connectors.twilio.signature import signature
-from processors.cli.parts import RUNNING
-from processors.settings import Settings, load_settings
+from connectors.kafka.records import ConsumedRecord as Read
+from connectors.kafka.topic_reader import read_all
+from connectors.simulator.model.settings import AUTH_TOKEN
+from connectors.twilio.webhooks.signature import signature
+from processors.settings.model import Settings, load_settings
+from processors.wiring.factories import RUNNING
 from schemas.codec import Codec
 from schemas.records import DeadLetter, Failed, SendRequest, StatusChanged
 from schemas.topics import BY_NAME, SMS_FAILED, SMS_STATUS, Topic

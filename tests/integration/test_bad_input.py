@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from confluent_kafka import Producer
 
-from connectors.kafka.records import Record as Read
+from connectors.kafka.records import ConsumedRecord as Read
 from connectors.twilio.urls import INBOUND_PATH, STATUS_PATH
-from processors.partitions import partition_of
-from processors.person.stage import REKEYED
+from processors.person.agent import REPARTITIONED
+from processors.streaming.partitioner import partition_of
 from schemas.records import SendRequest
 from schemas.topics import SMS_CALLBACKS, SMS_INBOUND, SMS_REQUESTS, SMS_STATUS
-from tests.integration.given import DESK, person, request
+from tests.integration.fixtures import DESK, person, request
 from tests.integration.machine import CODEC, Machine, until
 
 pytestmark = pytest.mark.kafka
@@ -188,7 +188,7 @@ def test_a_request_in_another_clients_partition_is_handled_once_under_its_person
 
 def rekeyed(machine: Machine, asked: dict[str, SendRequest]) -> list[Read]:
     """The copies that the person stage put back under the right key."""
-    reads = [read for read in machine.reads(SMS_REQUESTS.name) if REKEYED in dict(read.headers)]
+    reads = [read for read in machine.reads(SMS_REQUESTS.name) if REPARTITIONED in dict(read.headers)]
     return [read for read in reads if CODEC.decode(SendRequest, read.value).message_id in asked]
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from schemas.topics import SMS_REVOCATIONS
 from tests.documents import PAGES, ROOT, blocks, smsflow_commands, typed
-from tests.integration.given import person
+from tests.integration.fixtures import person
 from tests.integration.machine import Machine, until
 
 if not (ROOT / "docs").exists():

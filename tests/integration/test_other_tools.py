@@ -19,12 +19,12 @@ from schemas.topics import (
     REGISTRY,
     SMS_ATTEMPTS,
     SMS_CALLBACKS,
-    SMS_HISTORY,
     SMS_INBOUND,
+    SMS_LIST_ENTRIES,
     SMS_REQUESTS,
     SMS_REVOCATIONS,
 )
-from tests.integration.given import SHORT_CODE, person, request
+from tests.integration.fixtures import SHORT_CODE, person, request
 from tests.integration.machine import Machine, until
 
 pytestmark = pytest.mark.kafka
@@ -89,7 +89,7 @@ def every_record_names_its_topics_schema(machine: Machine) -> None:
             name, _ = read(known, record.value)
             assert name == topic.record.__name__
             seen.add(topic.name)
-    between = (SMS_INBOUND, SMS_ATTEMPTS, SMS_CALLBACKS, SMS_HISTORY, SMS_REVOCATIONS)
+    between = (SMS_INBOUND, SMS_ATTEMPTS, SMS_CALLBACKS, SMS_LIST_ENTRIES, SMS_REVOCATIONS)
     assert seen >= {topic.name for topic in (*PUBLIC, *between)}
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from connectors.kafka.records import Record as Read
+from connectors.kafka.records import ConsumedRecord as Read
 from schemas.topics import SMS_REQUESTS, SMS_REVOCATIONS
-from tests.integration.given import UNLUCKY, person
+from tests.integration.fixtures import UNLUCKY, person
 from tests.integration.machine import Machine, until
 
 pytestmark = pytest.mark.kafka

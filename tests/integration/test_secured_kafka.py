@@ -12,17 +12,17 @@ from typing import Any
 
 import pytest
 
-from connectors.kafka import admin, reader
+from connectors.kafka import admin, topic_reader
 from connectors.kafka.admin import KafkaAdmin
 from connectors.kafka.cluster import Cluster
+from connectors.kafka.compacted_topic import CompactedTopic
+from connectors.kafka.consumer import GroupConsumer
 from connectors.kafka.errors import AdminError, KafkaConnectorError
-from connectors.kafka.group_reader import GroupReader
 from connectors.kafka.producer import KafkaPublisher
-from connectors.kafka.reader import read_all
-from connectors.kafka.reference import CompactedTopic
-from schemas.codec import Wire
+from connectors.kafka.topic_reader import read_all
+from schemas.codec import EncodedRecord
 from schemas.topics import SMS_REVOCATIONS
-from tests.integration.given import person
+from tests.integration.fixtures import person
 from tests.integration.machine import Machine, until
 from tests.integration.secured_kafka import KEY_PASSWORD, PASSWORD, USER, Secured, secured_kafka
 
@@ -64,13 +64,13 @@ def test_every_client_of_ours_gets_in(bank: Secured, enter: Callable[[Secured], 
     KafkaAdmin(cluster).apply([topic], 1)
     assert asyncio.run(published_and_copied(cluster, topic.name)) == b"said"
     assert [record.value for record in read_all(cluster, [topic.name])] == [b"said"]
-    with GroupReader(cluster, topic.name, [topic.name]) as member:
+    with GroupConsumer(cluster, topic.name, [topic.name]) as member:
         [record] = until(lambda: member.poll_batch(1, timeout=1), "the group's reader has it")
         assert record.value == b"said"
 
 
 async def published_and_copied(cluster: Cluster, topic: str) -> bytes | None:
-    await KafkaPublisher(cluster).publish([Wire(topic, b"key", b"said")])
+    await KafkaPublisher(cluster).publish([EncodedRecord(topic, b"key", b"said")])
     copy = CompactedTopic(cluster, topic, time.monotonic)
     await copy.start()
     try:
@@ -91,7 +91,9 @@ def read(cluster: Cluster) -> None:
 
 def publish(cluster: Cluster) -> None:
     asyncio.run(
-        KafkaPublisher(cluster, delivery_timeout_ms=int(PATIENCE_S * 1000)).publish([Wire("sms-sent", b"", b"")])
+        KafkaPublisher(cluster, delivery_timeout_ms=int(PATIENCE_S * 1000)).publish(
+            [EncodedRecord("sms-sent", b"", b"")]
+        )
     )
 
 
@@ -110,7 +112,7 @@ def test_whoever_is_kept_out_is_told_which_setting_to_check(
     says: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    for module in (admin, reader):
+    for module in (admin, topic_reader):
         monkeypatch.setattr(module, "TIMEOUT", PATIENCE_S)
     with pytest.raises(KafkaConnectorError, match=says):
         use(replace(by_challenge(bank), **wrong))

@@ -6,7 +6,7 @@ import pytest
 
 from schemas.records import Outcome
 from schemas.topics import SMS_ATTEMPTS, SMS_REVOCATIONS
-from tests.integration.given import SHORT_CODE, SLOW, person, request
+from tests.integration.fixtures import SHORT_CODE, SLOW, person, request
 from tests.integration.machine import Machine, until
 
 pytestmark = pytest.mark.kafka

@@ -10,14 +10,14 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.integration.given import person
+from tests.integration.fixtures import person
 from tests.integration.machine import Machine, until
 
 pytestmark = pytest.mark.kafka
 FIRST, LATER = person(1), person(2)
 SEND = ("send", "--to", FIRST, "--body", "Hello", "--message-id", "first", "--campaign", "spring")
 ON_THE_WAY = {"SendRequest", "Dispatch", "AttemptResult"}
-AFTERWARDS = {"Sent", "TwilioCallback", "StatusChanged", "HistoryEntry", "Price"}
+AFTERWARDS = {"Sent", "TwilioCallback", "StatusChanged", "ListEntry", "Price"}
 PARTS = 7  # Kafka and its guard, sink, ingester, twin, two workers
 DIES_WITHIN_S = 5.0
 

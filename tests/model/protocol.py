@@ -11,13 +11,13 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any, Literal, get_args
 
-from processors.core import consent as consents
-from processors.core import statuses
-from processors.core.decision import BadRecord
+from processors.core.person import consent as consents
+from processors.core.person import statuses
+from processors.core.person.decision import UnprocessableRecord
 from schemas.records import Action, Dispatch, Failed, Outcome, Record, SendRequest, Sent, StatusChanged
-from schemas.state import Phase
+from schemas.states import Phase
 from tests.builders import NOW, PERSON, callback, inbound, request, result
-from tests.processors.core.stage import Stage
+from tests.processors.core.person.stage import Stage
 
 TERMINAL = ("delivered", "undelivered", "failed")
 How = Literal["answer", "lose", "refuse", "not_sent", "crash_before", "crash_after"]
@@ -144,7 +144,7 @@ class Model:
                 self.dies_before_publishing = False
                 said = self.stage.crash_and_read_again(1)
             self._take(said)
-        except BadRecord as error:
+        except UnprocessableRecord as error:
             self.stage.log.pop()
             assert error.reason == "conflicting_message_id"
             assert isinstance(record, SendRequest)
@@ -234,7 +234,7 @@ class Model:
 
     def a_delivered_message_stays_delivered(self) -> None:
         for message in self.stage.messages.values():
-            if any(report.status in statuses.SUCCESSES for report in message.evidence):
+            if any(report.status in statuses.SUCCESSES for report in message.status_reports):
                 delivered = message.status in statuses.SUCCESSES and message.phase is Phase.FINISHED
                 assert delivered, f"{message.message_id} was delivered and is {message.status}"
 

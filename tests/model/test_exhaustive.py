@@ -9,11 +9,11 @@ from functools import partial
 
 import pytest
 
-from processors.core import messages, person, rules, settlement, statuses
-from processors.core.decision import Decision, Origin, Person
+from processors.core.person import decide, lifecycle, rules, settlement, statuses
+from processors.core.person.decision import Decision, PersonState, SourceOffset
 from processors.core.policy import Policy
 from schemas.records import Action, AttemptResult, Outcome, SendRequest
-from schemas.state import MessageState, StatusEvidence
+from schemas.states import MessageState, StatusReport
 from tests.model.protocol import HOWS, How, Model
 
 NAME = "a"
@@ -122,7 +122,7 @@ def test_no_longer_story_breaks_the_promise(begin: Callable[[], Model]) -> None:
 
 def sends_on_while_unknown(patch: pytest.MonkeyPatch) -> None:
     """Attempt n+1 is issued while n is unknown."""
-    patch.setattr(messages, "_unknown", lambda m, _policy, now: messages.wait(m, messages.BACK_OFF, now, now))
+    patch.setattr(lifecycle, "_unknown", lambda m, _policy, now: lifecycle.wait(m, lifecycle.BACK_OFF, now, now))
 
 
 def takes_absence_for_proof(patch: pytest.MonkeyPatch) -> None:
@@ -130,23 +130,25 @@ def takes_absence_for_proof(patch: pytest.MonkeyPatch) -> None:
 
     def settle(m: MessageState, result: AttemptResult, _policy: Policy, now: datetime) -> MessageState:
         attempt = replace(m.attempts[-1], outcome=Outcome.NOT_SENT)
-        return messages.wait(replace(m, attempts=[*m.attempts[:-1], attempt]), messages.BACK_OFF, now, now)
+        return lifecycle.wait(replace(m, attempts=[*m.attempts[:-1], attempt]), lifecycle.BACK_OFF, now, now)
 
-    patch.setattr(messages, "_looked_up", settle)
+    patch.setattr(lifecycle, "_looked_up", settle)
 
 
 def sends_a_repeated_request(patch: pytest.MonkeyPatch) -> None:
     """A request under a known id is a new one."""
 
-    def requested(asked: SendRequest, who: Person, origin: Origin, policy: Policy, now: datetime) -> Decision:
-        return person._told(who, None, messages.received(asked, who.consent, policy, now), origin)
+    def requested(
+        asked: SendRequest, who: PersonState, origin: SourceOffset, policy: Policy, now: datetime
+    ) -> Decision:
+        return decide._changed(who, None, lifecycle.accept_request(asked, who.consent, policy, now), origin)
 
-    patch.setattr(person, "_requested", requested)
+    patch.setattr(decide, "_on_request", requested)
 
 
 def forgets_the_stop(patch: pytest.MonkeyPatch) -> None:
     """Consent is not asked before a dispatch."""
-    patch.setattr(rules, "objection", lambda message, _consent, now: rules._too_early(message, now))
+    patch.setattr(rules, "first_objection", lambda message, _consent, now: rules._too_early(message, now))
 
 
 def believes_the_last_answer(patch: pytest.MonkeyPatch) -> None:
@@ -161,12 +163,12 @@ def ignores_callbacks_as_proof(patch: pytest.MonkeyPatch) -> None:
 
 def says_nothing_after_a_crash(patch: pytest.MonkeyPatch) -> None:
     """What was saved and not yet published is never said."""
-    patch.setattr(person, "_retold", lambda _person, _known: Decision())
+    patch.setattr(decide, "_repeat", lambda _person, _known: Decision())
 
 
 def replays_anything(patch: pytest.MonkeyPatch) -> None:
     """A replay is sent whatever became of the message."""
-    patch.setattr(messages, "_replay_refusal", lambda *_: None)
+    patch.setattr(lifecycle, "_replay_refusal", lambda *_: None)
 
 
 def believes_the_last_status(patch: pytest.MonkeyPatch) -> None:
@@ -178,7 +180,7 @@ def believes_the_last_status(patch: pytest.MonkeyPatch) -> None:
 def tells_a_status_anew(patch: pytest.MonkeyPatch) -> None:
     """A status heard again takes the place of the first, under the same event id."""
 
-    def add(evidence: list[StatusEvidence], new: StatusEvidence) -> list[StatusEvidence]:
+    def add(evidence: list[StatusReport], new: StatusReport) -> list[StatusReport]:
         kept = [old for old in evidence if (old.attempt, old.status) != (new.attempt, new.status)]
         return [*kept, new]
 

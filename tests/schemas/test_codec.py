@@ -13,14 +13,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas import records, state
+from schemas import records, states
 from schemas.codec import Codec, avro_files, latest_schemas
 from schemas.errors import DecodeError, EncodeError
 from schemas.records import Dispatch, Lane, SendRequest
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 CODEC = Codec()
-TYPES = [*get_args(records.Record), *get_args(state.State)]
+TYPES = [*get_args(records.Record), *get_args(states.State)]
 INSTANTS = st.datetimes(datetime(1990, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC)).map(
     lambda at: at.replace(microsecond=at.microsecond // 1000 * 1000)
 )
@@ -169,12 +169,12 @@ def test_a_registry_may_give_our_numbers_to_other_schemas() -> None:
     taken = {file.name: file.id for file in avro_files()}
     registry = {taken["MessageState"]: latest_schemas()["Sent"], taken["SendRequest"]: latest_schemas()["Price"]}
     codec = Codec(ids={"Sent": taken["MessageState"], "SendRequest": 5000}, find_writer=registry.get)
-    kept = state.ConsentRecord(person="+12125550100")
-    waiting = state.MessageState(
-        message_id="m1", phase=state.Phase.WAITING, request=request(), request_hash="h", deadline=NOW, updated_at=NOW
+    kept = states.ConsentRecord(person="+12125550100")
+    waiting = states.MessageState(
+        message_id="m1", phase=states.Phase.WAITING, request=request(), request_hash="h", deadline=NOW, updated_at=NOW
     )
-    assert codec.decode(state.MessageState, codec.encode(waiting)) == waiting
-    assert codec.decode(state.ConsentRecord, codec.encode(kept)) == kept
+    assert codec.decode(states.MessageState, codec.encode(waiting)) == waiting
+    assert codec.decode(states.ConsentRecord, codec.encode(kept)) == kept
     assert codec.decode(SendRequest, CODEC.encode(request())) == request()  # older than the registry
     with pytest.raises(DecodeError, match="wrong_record"):
         codec.decode(Dispatch, codec.encode(request()))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from connectors.clickhouse.client import ClickHouse
-from tests.connectors.clickhouse.given import PERSON, failed, price, sent, status, store
+from tests.connectors.clickhouse.fixtures import PERSON, failed, price, sent, status, store
 
 ROOT = Path(__file__).parents[3]
 BLOCKS = re.findall(r"```sql\n(.*?)```", (ROOT / "docs" / "cost.md").read_text("utf-8"), re.DOTALL)

@@ -6,7 +6,7 @@ import pytest
 
 from connectors.clickhouse.client import ClickHouse
 from connectors.clickhouse.errors import MigrationChanged, QueryRefused
-from connectors.clickhouse.migrate import Migration, migrate, shipped
+from connectors.clickhouse.migrate import Migration, migrate, shipped_migrations
 
 pytestmark = pytest.mark.clickhouse
 FIRST = Migration("0001_a.sql", "-- a; comment\nCREATE TABLE IF NOT EXISTS a (x Int8) ENGINE = Memory;\n-- the end;\n")
@@ -42,7 +42,7 @@ def test_what_ships_can_be_repeated_by_a_second_starter(empty: ClickHouse) -> No
     names = migrate(empty)
     assert names == sorted(names)
     assert names
-    for migration in shipped():
+    for migration in shipped_migrations():
         for statement in migration.statements:
             empty.command(statement)
     assert migrate(empty) == []

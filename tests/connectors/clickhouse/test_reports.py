@@ -19,7 +19,7 @@ from connectors.clickhouse.reports import GROUPINGS, ClickHouseReports, Latency,
 from connectors.clickhouse.rows import Event
 from connectors.clickhouse.server import ReportServer
 from connectors.clickhouse.sink import SinkState
-from tests.connectors.clickhouse.given import LONG_AGO, NOW, after, failed, price, sent, status, store
+from tests.connectors.clickhouse.fixtures import LONG_AGO, NOW, after, failed, price, sent, status, store
 
 pytestmark = pytest.mark.clickhouse
 T = TypeVar("T")

@@ -8,12 +8,12 @@ from decimal import Decimal
 import pytest
 
 from connectors.clickhouse.errors import Unstorable
-from connectors.clickhouse.rows import COLUMNS, Event, row
-from tests.connectors.clickhouse.given import NOW, failed, price, sent, status
+from connectors.clickhouse.rows import COLUMNS, Event, event_row
+from tests.connectors.clickhouse.fixtures import NOW, failed, price, sent, status
 
 
 def named(event: Event) -> dict[str, object]:
-    return dict(zip(COLUMNS, row(event), strict=True))
+    return dict(zip(COLUMNS, event_row(event), strict=True))
 
 
 @pytest.mark.parametrize("event", [sent(), status("delivered"), failed("expired"), price("0.01")])
@@ -37,7 +37,7 @@ def test_amounts_stand_in_one_column_with_their_currency() -> None:
 
 
 def test_no_row_holds_a_text() -> None:
-    assert "a secret text" not in repr(row(failed("expired")))
+    assert "a secret text" not in repr(event_row(failed("expired")))
 
 
 @pytest.mark.parametrize(
@@ -53,4 +53,4 @@ def test_no_row_holds_a_text() -> None:
 )
 def test_a_value_no_column_can_hold_names_its_field(event: Event, name: str) -> None:
     with pytest.raises(Unstorable, match=f"^{name} is "):
-        row(event)
+        event_row(event)

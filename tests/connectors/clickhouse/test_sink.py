@@ -15,23 +15,15 @@ from connectors.clickhouse.engine import OneThread
 from connectors.clickhouse.errors import Unavailable
 from connectors.clickhouse.rows import Event
 from connectors.clickhouse.sink import TOPICS, Sink, SinkOptions
-from schemas.codec import Codec, Wire
+from schemas.codec import Codec, EncodedRecord
 from schemas.records import DeadLetter
-from tests.connectors.clickhouse.given import (
-    FakeRecord,
-    after,
-    failed,
-    price,
-    records,
-    sent,
-    status,
-)
+from tests.connectors.clickhouse.fixtures import FakeRecord, after, failed, price, records, sent, status
 
 CODEC = Codec()
 STORY = (sent(), status("sent"), status("delivered"), price("0.0158"))
 
 
-class BrokerAway(Exception):  # noqa: N818  named by what it says
+class BrokerAway(Exception):
     """What a reader or publisher raises while the broker is away."""
 
 
@@ -63,10 +55,10 @@ class FakePublisher:
     """Keeps what is published; fails first, as often as told."""
 
     def __init__(self) -> None:
-        self.wires: list[Wire] = []
+        self.wires: list[EncodedRecord] = []
         self.failures: list[Exception] = []
 
-    async def publish(self, wires: Sequence[Wire]) -> None:
+    async def publish(self, wires: Sequence[EncodedRecord]) -> None:
         if self.failures:
             raise self.failures.pop()
         self.wires += wires

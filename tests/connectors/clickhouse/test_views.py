@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from connectors.clickhouse.client import ClickHouse
 from connectors.clickhouse.rows import Event
-from tests.connectors.clickhouse.given import after, failed, price, sent, status, store
+from tests.connectors.clickhouse.fixtures import after, failed, price, sent, status, store
 
 pytestmark = pytest.mark.clickhouse
 REPORTS = (

@@ -14,25 +14,25 @@ from connectors.clickhouse.engine import OneThread
 from connectors.clickhouse.rows import Event
 from connectors.clickhouse.sink import TOPICS, Sink, SinkOptions
 from connectors.kafka.admin import KafkaAdmin
+from connectors.kafka.consumer import GroupConsumer
 from connectors.kafka.errors import PublishError, ReadError
-from connectors.kafka.group_reader import GroupReader
 from connectors.kafka.producer import KafkaPublisher
-from connectors.kafka.reader import read_all
-from schemas.codec import Codec, Wire
+from connectors.kafka.topic_reader import read_all
+from schemas.codec import Codec, EncodedRecord
 from schemas.records import DeadLetter
 from schemas.topics import BY_NAME, PUBLIC
 from tests.conftest import KafkaServer
-from tests.connectors.clickhouse.given import TOPIC_OF, price, sent, status
+from tests.connectors.clickhouse.fixtures import TOPIC_OF, price, sent, status
 
 pytestmark = [pytest.mark.kafka, pytest.mark.clickhouse]
 CODEC = Codec()
 
 
 @pytest.fixture
-def reader(kafka: KafkaServer) -> Iterator[GroupReader]:
+def reader(kafka: KafkaServer) -> Iterator[GroupConsumer]:
     wanted = [*PUBLIC, *(BY_NAME[topic.dead_letter] for topic in PUBLIC if topic.dead_letter)]
     KafkaAdmin(kafka.bootstrap).apply(wanted, replication=1)
-    with GroupReader(kafka.bootstrap, uuid.uuid4().hex, TOPICS, session_timeout_ms=6000) as joined:
+    with GroupConsumer(kafka.bootstrap, uuid.uuid4().hex, TOPICS, session_timeout_ms=6000) as joined:
         yield joined
 
 
@@ -51,11 +51,11 @@ async def engine() -> AsyncIterator[OneThread]:
 
 
 async def test_events_become_rows_and_garbage_a_dead_letter(
-    kafka: KafkaServer, reader: GroupReader, publisher: KafkaPublisher, clickhouse: ClickHouse, engine: OneThread
+    kafka: KafkaServer, reader: GroupConsumer, publisher: KafkaPublisher, clickhouse: ClickHouse, engine: OneThread
 ) -> None:
     name = uuid.uuid4().hex
     events: list[Event] = [sent(name), status("delivered", name), price("0.0158", name)]
-    garbage = Wire(TOPICS[0], b"any", b"garbage " + name.encode())
+    garbage = EncodedRecord(TOPICS[0], b"any", b"garbage " + name.encode())
     await publisher.publish([garbage, *(CODEC.wire(TOPIC_OF[type(event)], event.person, event) for event in events)])
     options = SinkOptions(linger=0.2, passing=(PublishError, ReadError))
     sink = Sink(reader, clickhouse, publisher.publish, CODEC, lambda: datetime.now(UTC), engine=engine, options=options)

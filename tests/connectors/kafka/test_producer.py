@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from aiokafka.partitioner import DefaultPartitioner
 
-from connectors.kafka.embedded import EmbeddedKafka
+from connectors.kafka.embedded.broker import EmbeddedKafka
 from connectors.kafka.errors import PublishError
 from connectors.kafka.producer import KafkaPublisher
-from connectors.kafka.reader import read_all
-from schemas.codec import Wire
+from connectors.kafka.topic_reader import read_all
+from schemas.codec import EncodedRecord
 from tests.conftest import KafkaServer
 from tests.connectors.kafka.topics import fresh_topic, numbered
 
@@ -38,20 +38,20 @@ async def test_what_was_published_is_there_as_it_was_given(
     publisher: KafkaPublisher, kafka: KafkaServer, topic: str
 ) -> None:
     given = [
-        Wire(topic, b"key", b"value", (("origin", b"test"), ("origin", b"twice"))),
-        Wire(topic, b"key", None),
-        Wire(topic, None, b""),
+        EncodedRecord(topic, b"key", b"value", (("origin", b"test"), ("origin", b"twice"))),
+        EncodedRecord(topic, b"key", None),
+        EncodedRecord(topic, None, b""),
     ]
     await publisher.publish(given)
 
-    found = [Wire(r.topic, r.key, r.value, r.headers) for r in read_all(kafka.bootstrap, [topic])]
+    found = [EncodedRecord(r.topic, r.key, r.value, r.headers) for r in read_all(kafka.bootstrap, [topic])]
     assert sorted(found, key=repr) == sorted(given, key=repr)
 
 
 async def test_keys_go_where_faust_and_java_send_them(
     publisher: KafkaPublisher, kafka: KafkaServer, topic: str
 ) -> None:
-    await publisher.publish([Wire(topic, f"+1212555{n:04}".encode(), b"") for n in range(100)])
+    await publisher.publish([EncodedRecord(topic, f"+1212555{n:04}".encode(), b"") for n in range(100)])
 
     partition_of = DefaultPartitioner()
     every = list(range(PARTITIONS))
@@ -62,7 +62,7 @@ async def test_keys_go_where_faust_and_java_send_them(
 async def test_many_batches_at_once_all_arrive_and_each_key_keeps_its_order(
     publisher: KafkaPublisher, kafka: KafkaServer, topic: str
 ) -> None:
-    batches = [[Wire(topic, f"{n}".encode(), f"{i}".encode()) for i in range(20)] for n in range(50)]
+    batches = [[EncodedRecord(topic, f"{n}".encode(), f"{i}".encode()) for i in range(20)] for n in range(50)]
     await asyncio.gather(*map(publisher.publish, batches))
 
     found = defaultdict(list)
@@ -78,14 +78,14 @@ async def test_nothing_to_publish_is_done_at_once(publisher: KafkaPublisher) -> 
 async def test_a_missing_topic_is_named_and_the_rest_of_the_batch_is_there(kafka: KafkaServer, topic: str) -> None:
     hasty = KafkaPublisher(kafka.bootstrap, topic_metadata_propagation_max_ms=100)
     with pytest.raises(PublishError, match=r"1 of 2 records.*no-such-topic"):
-        await hasty.publish([Wire("no-such-topic", b"k", b"v"), Wire(topic, b"k", b"v")])
+        await hasty.publish([EncodedRecord("no-such-topic", b"k", b"v"), EncodedRecord(topic, b"k", b"v")])
     hasty.close()
     assert [record.value for record in read_all(kafka.bootstrap, [topic])] == [b"v"]
 
 
 async def test_a_record_that_is_too_large_is_refused_at_once(publisher: KafkaPublisher, topic: str) -> None:
     with pytest.raises(PublishError, match=r"1 of 1 records.*too large"):
-        await publisher.publish([Wire(topic, b"k", bytes(2_000_000))])
+        await publisher.publish([EncodedRecord(topic, b"k", bytes(2_000_000))])
 
 
 async def test_a_full_queue_makes_the_publisher_wait_and_loses_nothing(kafka: KafkaServer, topic: str) -> None:
@@ -98,7 +98,7 @@ async def test_a_full_queue_makes_the_publisher_wait_and_loses_nothing(kafka: Ka
 async def test_without_a_broker_it_fails_by_an_error_of_ours() -> None:
     lonely = KafkaPublisher("127.0.0.1:1", delivery_timeout_ms=100)
     with pytest.raises(PublishError, match="1 of 1 records were not acknowledged"):
-        await lonely.publish([Wire("anything", b"k", b"v")])
+        await lonely.publish([EncodedRecord("anything", b"k", b"v")])
 
 
 async def test_a_cancelled_publish_does_not_stop_the_others(

@@ -6,7 +6,7 @@ import uuid
 
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from schemas.codec import Wire
+from schemas.codec import EncodedRecord
 
 
 def fresh_topic(bootstrap: str, partitions: int = 3, **config: str) -> str:
@@ -18,6 +18,6 @@ def fresh_topic(bootstrap: str, partitions: int = 3, **config: str) -> str:
     return name
 
 
-def numbered(topic: str, count: int, key: str = "k") -> list[Wire]:
+def numbered(topic: str, count: int, key: str = "k") -> list[EncodedRecord]:
     """``count`` records under keys k0, k1, … with their number as value."""
-    return [Wire(topic, f"{key}{number}".encode(), str(number).encode()) for number in range(count)]
+    return [EncodedRecord(topic, f"{key}{number}".encode(), str(number).encode()) for number in range(count)]

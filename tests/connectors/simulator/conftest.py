@@ -10,11 +10,11 @@ from aiohttp import web
 from twilio.http.http_client import TwilioHttpClient
 from twilio.rest import Client
 
-from connectors.simulator.clock import ManualClock
+from connectors.simulator.clock import SimulatorManualClock
+from connectors.simulator.model.settings import ACCOUNT_SID, AUTH_TOKEN, Account, OutcomeWeight, Service
 from connectors.simulator.server import Simulator
-from connectors.simulator.settings import ACCOUNT_SID, AUTH_TOKEN, Account, Fate, Service
 
-ALWAYS = (Fate("delivered", None, 1.0),)
+ALWAYS = (OutcomeWeight("delivered", None, 1.0),)
 PERSON = "+12125550101"
 SENDER = "+15005550006"
 
@@ -71,12 +71,12 @@ async def receiver() -> AsyncIterator[Receiver]:
 
 
 @pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
+def clock() -> SimulatorManualClock:
+    return SimulatorManualClock()
 
 
 @pytest.fixture
-async def sim(receiver: Receiver, clock: ManualClock) -> AsyncIterator[Simulator]:
+async def sim(receiver: Receiver, clock: SimulatorManualClock) -> AsyncIterator[Simulator]:
     """Everything is delivered; incoming texts go to the receiver."""
     async with Simulator(clock=clock, mix=ALWAYS, accounts=(account(receiver),)) as simulator:
         yield simulator

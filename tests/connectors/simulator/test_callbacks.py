@@ -6,10 +6,10 @@ import pytest
 from twilio.request_validator import RequestValidator
 from twilio.rest import Client
 
-from connectors.simulator.callbacks import Delivery, Reply, Rules, retry, sign
-from connectors.simulator.clock import ManualClock
+from connectors.simulator.clock import SimulatorManualClock
+from connectors.simulator.model.settings import AUTH_TOKEN, SERVICE_SID, CallbackFaults, OutcomeWeight
 from connectors.simulator.server import Simulator
-from connectors.simulator.settings import AUTH_TOKEN, SERVICE_SID, CallbackFaults, Fate
+from connectors.simulator.webhooks.payloads import CallbackRules, WebhookDelivery, WebhookResponse, retry, sign
 from tests.connectors.simulator.conftest import ALWAYS, PERSON, SENDER, Connect, Receiver, create
 
 NOW = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
@@ -65,8 +65,8 @@ def test_the_published_signature_vector() -> None:
 
 
 async def test_an_undelivered_message_tells_its_code(connect: Connect, receiver: Receiver) -> None:
-    mix = (Fate("undelivered", 30003, 1.0),)
-    async with Simulator(clock=ManualClock(), mix=mix) as sim:
+    mix = (OutcomeWeight("undelivered", 30003, 1.0),)
+    async with Simulator(clock=SimulatorManualClock(), mix=mix) as sim:
         sid = (await create(connect(sim), status_callback=receiver.url)).sid
         await sim.settle()
         assert receiver.statuses() == ["sent", "undelivered"]
@@ -107,9 +107,9 @@ async def test_nobody_listening_is_tried_once_more(sim: Simulator, client: Clien
     assert sim.world.mail.counts == {"ct": 4}
 
 
-def failed(fragment: str, tries: int = 0) -> Delivery:
-    rules = Rules.parse(fragment)
-    return Delivery("SM1", "sent", "http://127.0.0.1/", {}, "", "token", rules, NOW, tries)
+def failed(fragment: str, tries: int = 0) -> WebhookDelivery:
+    rules = CallbackRules.parse(fragment)
+    return WebhookDelivery("SM1", "sent", "http://127.0.0.1/", {}, "", "token", rules, NOW, tries)
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def failed(fragment: str, tries: int = 0) -> Delivery:
 def test_what_is_tried_again(fragment: str, kind: str, tries: int, again: bool) -> None:
     """https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides: count, kinds and total time come from
     the fragment; what is out of range counts as not said."""
-    assert (retry(failed(fragment, tries), Reply(kind), NOW, timedelta(seconds=1)) is not None) is again
+    assert (retry(failed(fragment, tries), WebhookResponse(kind), NOW, timedelta(seconds=1)) is not None) is again
 
 
 @pytest.mark.parametrize(
@@ -148,12 +148,12 @@ def test_what_is_tried_again(fragment: str, kind: str, tries: int, again: bool) 
 )
 def test_time_outs_have_bounds_and_defaults(fragment: str, connect_ms: int, read_ms: int, total_ms: int) -> None:
     """https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides: `ct`, `rt`, `tt`."""
-    rules, ms = Rules.parse(fragment), timedelta(milliseconds=1)
+    rules, ms = CallbackRules.parse(fragment), timedelta(milliseconds=1)
     assert (rules.connect / ms, rules.read / ms, rules.total / ms) == (connect_ms, read_ms, total_ms)
 
 
 async def run_with(faults: CallbackFaults, connect: Connect, receiver: Receiver, messages: int = 1) -> list[str]:
-    async with Simulator(clock=ManualClock(), mix=ALWAYS, callback_faults=faults) as sim:
+    async with Simulator(clock=SimulatorManualClock(), mix=ALWAYS, callback_faults=faults) as sim:
         client = connect(sim)
         for number in range(messages):
             await create(client, messaging_service_sid=SERVICE_SID, body=f"n{number}", status_callback=receiver.url)
@@ -187,7 +187,7 @@ async def test_the_total_time_ends_the_tries(sim: Simulator, client: Client, rec
 async def test_callbacks_can_be_late(connect: Connect, receiver: Receiver) -> None:
     """https://www.twilio.com/docs/messaging/guides/track-outbound-message-status promises no time."""
     faults = CallbackFaults(late=1.0, late_by=timedelta(hours=1))
-    async with Simulator(clock=ManualClock(), mix=ALWAYS, callback_faults=faults) as sim:
+    async with Simulator(clock=SimulatorManualClock(), mix=ALWAYS, callback_faults=faults) as sim:
         await create(connect(sim), status_callback=receiver.url)
         await sim.advance(timedelta(seconds=1))
         assert sim.world.store.order[0].status == "delivered"
@@ -217,7 +217,9 @@ async def test_callbacks_can_overtake_each_other(connect: Connect, receiver: Rec
 
 async def test_a_held_callback_comes_even_if_nothing_overtakes_it(connect: Connect, receiver: Receiver) -> None:
     faults = CallbackFaults(reordered=1.0)
-    async with Simulator(clock=ManualClock(), mix=(Fate("sent", None, 1.0),), callback_faults=faults) as sim:
+    async with Simulator(
+        clock=SimulatorManualClock(), mix=(OutcomeWeight("sent", None, 1.0),), callback_faults=faults
+    ) as sim:
         await create(connect(sim), status_callback=receiver.url)
         await sim.settle()
     assert receiver.statuses() == ["sent"]

@@ -6,12 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from connectors.simulator.clock import ManualClock
-from connectors.simulator.ledger import summary
-from connectors.simulator.messages import Message
-from connectors.simulator.routes import cap_day
-from connectors.simulator.server import Simulator
-from connectors.simulator.settings import (
+from connectors.simulator.carrier.routes import cap_day
+from connectors.simulator.clock import SimulatorManualClock
+from connectors.simulator.http.ledger import ledger_summary
+from connectors.simulator.model.messages import Message
+from connectors.simulator.model.settings import (
     SERVICE_NUMBERS,
     SERVICE_SID,
     Account,
@@ -21,7 +20,8 @@ from connectors.simulator.settings import (
     Service,
     Span,
 )
-from connectors.simulator.world import World
+from connectors.simulator.model.twilio import SimulatedTwilio
+from connectors.simulator.server import Simulator
 from tests.connectors.simulator.conftest import ALWAYS
 
 PEOPLE = tuple(f"+121255501{n:02d}" for n in range(100))
@@ -36,7 +36,7 @@ def simulator(campaign: Campaign, *, carrier: str = "tmobile", journal: Path | N
         Service(sid=OTHER_SID, numbers=("+12025550190",), campaign=Campaign(sid="QE2", brand=campaign.brand)),
     )
     return Simulator(
-        clock=ManualClock(SEVEN_MORNING),
+        clock=SimulatorManualClock(SEVEN_MORNING),
         mix=ALWAYS,
         accounts=(Account(services=services),),
         carriers=dict.fromkeys(PEOPLE, carrier),
@@ -45,7 +45,7 @@ def simulator(campaign: Campaign, *, carrier: str = "tmobile", journal: Path | N
     )
 
 
-def send(world: World, now: datetime, count: int, *, service: str = SERVICE_SID, body: str = "Hello") -> None:
+def send(world: SimulatedTwilio, now: datetime, count: int, *, service: str = SERVICE_SID, body: str = "Hello") -> None:
     for person in PEOPLE[:count]:
         made = world.create(
             world.settings.accounts[0], {"To": [person], "MessagingServiceSid": [service], "Body": [body]}, now
@@ -69,14 +69,14 @@ async def test_a_carrier_refuses_what_is_above_its_rate() -> None:
     async with simulator(Campaign(rate=100.0, carrier_rate=0.5), carrier="att") as sim:
         send(sim.world, sim.clock.now(), 40)
         await sim.settle()
-        assert summary(sim.world)["by_error"] == {"30022": 10}
+        assert ledger_summary(sim.world)["by_error"] == {"30022": 10}
         assert {m.status for m in sim.world.store.order if m.code == 30022} == {"undelivered"}
         assert all(message.price is not None for message in sim.world.store.order)
 
         await sim.advance(timedelta(minutes=1))
         send(sim.world, sim.clock.now(), 30, body="next minute")
         await sim.settle()
-        assert summary(sim.world)["by_error"] == {"30022": 10}
+        assert ledger_summary(sim.world)["by_error"] == {"30022": 10}
 
 
 async def test_tmobile_takes_so_many_segments_of_a_brand_a_day() -> None:
@@ -86,7 +86,7 @@ async def test_tmobile_takes_so_many_segments_of_a_brand_a_day() -> None:
         await sim.settle()
         send(sim.world, sim.clock.now(), 15, service=OTHER_SID)
         await sim.settle()
-        assert summary(sim.world)["by_error"] == {"30023": 5}
+        assert ledger_summary(sim.world)["by_error"] == {"30023": 5}
 
 
 async def test_other_carriers_have_no_such_cap() -> None:
@@ -94,7 +94,7 @@ async def test_other_carriers_have_no_such_cap() -> None:
     async with simulator(Campaign(brand=Brand(tmobile_daily_cap=5)), carrier="verizon") as sim:
         send(sim.world, sim.clock.now(), 20)
         await sim.settle()
-        assert summary(sim.world)["by_error"] == {}
+        assert ledger_summary(sim.world)["by_error"] == {}
 
 
 async def test_the_count_starts_again_at_midnight_in_california() -> None:
@@ -133,7 +133,7 @@ async def test_a_restart_gives_no_second_allowance(tmp_path: Path) -> None:
     async with simulator(campaign, journal=path) as sim:
         send(sim.world, sim.clock.now(), 3, body="again")
         await sim.settle()
-        assert summary(sim.world)["by_error"] == {"30023": 3}
+        assert ledger_summary(sim.world)["by_error"] == {"30023": 3}
 
 
 async def test_a_refusal_under_way_outlives_a_restart(tmp_path: Path) -> None:

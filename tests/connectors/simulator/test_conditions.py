@@ -6,9 +6,9 @@ from typing import Any
 import aiohttp
 from twilio.rest import Client
 
-from connectors.simulator.clock import SystemClock
+from connectors.simulator.clock import SimulatorSystemClock
+from connectors.simulator.model.settings import SERVICE_SID
 from connectors.simulator.server import Simulator
-from connectors.simulator.settings import SERVICE_SID
 from tests.connectors.simulator.conftest import PERSON, SENDER, create
 
 
@@ -39,7 +39,7 @@ async def test_time_passes_until_nothing_is_due(sim: Simulator, client: Client) 
 
 async def test_the_real_clock_cannot_be_moved_nor_any_turned_back(sim: Simulator) -> None:
     assert (await call(sim, "POST", "clock", seconds=-1))[0] == 400
-    async with Simulator(clock=SystemClock()) as real:
+    async with Simulator(clock=SimulatorSystemClock()) as real:
         status, told = await call(real, "POST", "clock", seconds=1)
     assert (status, told["error"]) == (400, "TypeError: only a ManualClock can be moved")
 

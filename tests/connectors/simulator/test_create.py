@@ -8,8 +8,7 @@ import pytest
 from twilio.base.exceptions import TwilioRestException
 from twilio.rest import Client
 
-from connectors.simulator.server import Simulator
-from connectors.simulator.settings import (
+from connectors.simulator.model.settings import (
     ACCOUNT_SID,
     SERVICE_NUMBERS,
     SERVICE_SID,
@@ -17,6 +16,7 @@ from connectors.simulator.settings import (
     Account,
     Latencies,
 )
+from connectors.simulator.server import Simulator
 from tests.connectors.simulator.conftest import ALWAYS, PERSON, SENDER, Connect, create
 
 

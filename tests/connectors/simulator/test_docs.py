@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from connectors.simulator.clock import ManualClock
-from connectors.simulator.engine import Engine
-from connectors.simulator.faults import NAMES, Faults
-from connectors.simulator.server import Simulator, create_app
-from connectors.simulator.settings import ACCOUNT_SID, AUTH_TOKEN, SimulatorSettings
-from connectors.simulator.world import World
+from connectors.simulator.clock import SimulatorManualClock
+from connectors.simulator.http.engine import Engine
+from connectors.simulator.model.faults import NAMES, Faults
+from connectors.simulator.model.settings import ACCOUNT_SID, AUTH_TOKEN, SimulationSettings
+from connectors.simulator.model.twilio import SimulatedTwilio
+from connectors.simulator.server import Simulator, create_simulator
 from tests.connectors.simulator.conftest import ALWAYS
 
 HERE = Path(__file__).parent
@@ -63,8 +63,8 @@ async def test_the_python_example_runs() -> None:
 
 
 def test_every_control_call_is_listed_and_every_listed_one_exists() -> None:
-    world, clock = World(SimulatorSettings()), ManualClock()
-    app = create_app(world, clock=clock, faults=Faults(1), engine=Engine(world, clock))
+    world, clock = SimulatedTwilio(SimulationSettings()), SimulatorManualClock()
+    app = create_simulator(world, clock=clock, faults=Faults(1), engine=Engine(world, clock))
     found = {(route.method, resource.canonical) for resource in app.router.resources() for route in resource}
     listed = re.findall(r"`(GET|POST|DELETE) (/sim/[\w{}/-]+)`", TEXT)
     assert set(listed) == {(method, path) for method, path in found if path.startswith("/sim/") and method != "HEAD"}

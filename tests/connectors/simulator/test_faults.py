@@ -11,10 +11,10 @@ import requests
 from twilio.base.exceptions import TwilioException, TwilioRestException
 from twilio.rest import Client
 
-from connectors.simulator.clock import ManualClock
-from connectors.simulator.faults import Fault, Faults
+from connectors.simulator.clock import SimulatorManualClock
+from connectors.simulator.model.faults import Fault, Faults
+from connectors.simulator.model.settings import SERVICE_SID, Account
 from connectors.simulator.server import Simulator
-from connectors.simulator.settings import SERVICE_SID, Account
 from tests.connectors.simulator.conftest import Connect, create
 
 
@@ -56,7 +56,7 @@ async def test_a_fault_strikes_as_often_as_asked(
 
 @pytest.mark.parametrize(("accepted", "messages"), [(True, 1), (False, 0)])
 async def test_a_hanging_request_may_have_been_accepted(
-    sim: Simulator, clock: ManualClock, client: Client, accepted: bool, messages: int
+    sim: Simulator, clock: SimulatorManualClock, client: Client, accepted: bool, messages: int
 ) -> None:
     """https://www.twilio.com/docs/api/errors/20500: no answer says nothing about the message."""
     sim.faults.arm(Fault(name="hang", after=timedelta(seconds=30), accepted=accepted))
@@ -104,7 +104,7 @@ async def test_a_lost_answer_can_hide_a_cancellation_too(sim: Simulator, client:
 
 
 async def test_requests_above_the_accounts_concurrency_have_no_effect(
-    sim: Simulator, clock: ManualClock, connect: Connect
+    sim: Simulator, clock: SimulatorManualClock, connect: Connect
 ) -> None:
     """https://www.twilio.com/docs/api/errors/20429: it is requests at a time that count."""
     async with Simulator(clock=clock, accounts=(Account(max_concurrency=2),)) as narrow:
@@ -123,7 +123,7 @@ async def test_requests_above_the_accounts_concurrency_have_no_effect(
         assert len(narrow.world.store.order) == 3
 
 
-async def test_a_slow_answer_is_an_answer(sim: Simulator, clock: ManualClock, client: Client) -> None:
+async def test_a_slow_answer_is_an_answer(sim: Simulator, clock: SimulatorManualClock, client: Client) -> None:
     sim.faults.arm(Fault(name="slow", after=timedelta(seconds=3)))
     call = asyncio.create_task(create(client))
     await clock.slept_on()

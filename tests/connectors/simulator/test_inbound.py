@@ -9,12 +9,12 @@ from twilio.base.exceptions import TwilioRestException
 from twilio.request_validator import RequestValidator
 from twilio.rest import Client
 
-from connectors.simulator.clock import ManualClock
-from connectors.simulator.messages import Message
-from connectors.simulator.optouts import keyword
+from connectors.simulator.clock import SimulatorManualClock
+from connectors.simulator.model.messages import Message
+from connectors.simulator.model.optouts import keyword
+from connectors.simulator.model.settings import AUTH_TOKEN, SERVICE_SID, Service
 from connectors.simulator.server import Simulator
-from connectors.simulator.settings import AUTH_TOKEN, SERVICE_SID, Service
-from connectors.simulator.twiml import texts
+from connectors.simulator.webhooks.twiml import reply_texts
 from tests.connectors.simulator.conftest import ALWAYS, PERSON, SENDER, Connect, Receiver, account, create
 
 POOL = "+12025550103"
@@ -69,7 +69,7 @@ async def test_a_twiml_message_is_sent_as_a_reply(sim: Simulator, receiver: Rece
     ],
 )
 def test_what_a_reply_says(body: str, said: list[str]) -> None:
-    assert texts(body) == said
+    assert reply_texts(body) == said
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ async def test_twilio_confirms_a_stop_and_drops_our_reply_to_it(sim: Simulator, 
 
 
 async def test_confirmations_can_be_switched_off(receiver: Receiver) -> None:
-    async with Simulator(clock=ManualClock(), accounts=(account(receiver),), confirmations=False) as sim:
+    async with Simulator(clock=SimulatorManualClock(), accounts=(account(receiver),), confirmations=False) as sim:
         await text(sim, "STOP")
         assert of_kind(sim, "confirmation") == []
         assert len(receiver.received) == 1
@@ -150,7 +150,7 @@ async def test_advanced_opt_out_says_what_it_matched_and_answers_itself(receiver
     """https://www.twilio.com/docs/messaging/tutorials/advanced-opt-out: `OptOutType` only then."""
     service = Service(advanced_opt_out=True)
     accounts = (account(receiver, services=(service,)),)
-    async with Simulator(clock=ManualClock(), mix=ALWAYS, accounts=accounts, confirmations=False) as sim:
+    async with Simulator(clock=SimulatorManualClock(), mix=ALWAYS, accounts=accounts, confirmations=False) as sim:
         await text(sim, f" {said.lower()} ", to=POOL)
         assert receiver.received[0].fields["OptOutType"] == said
         assert receiver.received[0].fields["MessagingServiceSid"] == SERVICE_SID
@@ -163,7 +163,7 @@ async def test_with_advanced_opt_out_a_start_opens_the_service_again(receiver: R
     """https://www.twilio.com/docs/messaging/tutorials/advanced-opt-out"""
     accounts = (account(receiver, services=(Service(advanced_opt_out=True),)),)
     ends = []
-    async with Simulator(clock=ManualClock(), mix=ALWAYS, accounts=accounts) as sim:
+    async with Simulator(clock=SimulatorManualClock(), mix=ALWAYS, accounts=accounts) as sim:
         client = connect(sim)
         for word in ("STOP", "START"):
             await text(sim, word, to=POOL)

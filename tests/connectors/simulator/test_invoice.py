@@ -6,19 +6,30 @@ from typing import Any
 
 import pytest
 
-from connectors.simulator.invoice import invoice
-from connectors.simulator.ledger import summary
-from connectors.simulator.messages import Message
-from connectors.simulator.settings import ACCOUNT_SID, TEST_ACCOUNT_SID, Fate, Latencies, SimulatorSettings, Span
-from connectors.simulator.world import World
+from connectors.simulator.http.invoice import invoice
+from connectors.simulator.http.ledger import ledger_summary
+from connectors.simulator.model.messages import Message
+from connectors.simulator.model.settings import (
+    ACCOUNT_SID,
+    TEST_ACCOUNT_SID,
+    Latencies,
+    OutcomeWeight,
+    SimulationSettings,
+    Span,
+)
+from connectors.simulator.model.twilio import SimulatedTwilio
 from tests.connectors.simulator.conftest import PERSON, SENDER
 
 NOW = datetime(2026, 1, 5, 23, 0, tzinfo=UTC)
 LATER = NOW + timedelta(days=3)
-MIX = (Fate("delivered", None, 0.6), Fate("undelivered", 30003, 0.2), Fate("failed", 30007, 0.2))
+MIX = (
+    OutcomeWeight("delivered", None, 0.6),
+    OutcomeWeight("undelivered", 30003, 0.2),
+    OutcomeWeight("failed", 30007, 0.2),
+)
 
 
-def create(world: World, body: str, to: str = PERSON, now: datetime = NOW) -> Message:
+def create(world: SimulatedTwilio, body: str, to: str = PERSON, now: datetime = NOW) -> Message:
     made = world.create(world.settings.accounts[0], {"To": [to], "From": [SENDER], "Body": [body]}, now)
     assert isinstance(made, Message)
     return made
@@ -30,7 +41,7 @@ def lines(bill: dict[str, Any]) -> dict[str, tuple[int, int, str]]:
 
 def test_it_says_on_lines_of_its_own_what_a_price_holds() -> None:
     """https://support.twilio.com/hc/en-us/articles/46871410243099: `price` is one figure, the carrier fee in it."""
-    world = World(SimulatorSettings(carriers={PERSON: "att"}))
+    world = SimulatedTwilio(SimulationSettings(carriers={PERSON: "att"}))
     world.life.script(PERSON, "delivered", None, 1)
     text = create(world, "x" * 161)
     world.advance(LATER)
@@ -42,12 +53,12 @@ def test_it_says_on_lines_of_its_own_what_a_price_holds() -> None:
 @pytest.mark.parametrize("in_price", [True, False])
 def test_it_agrees_with_all_prices_but_for_fees_kept_out_of_them(in_price: bool) -> None:
     """https://support.twilio.com/hc/en-us/articles/27502337507483: the fee is 0.001 per failed message."""
-    world = World(SimulatorSettings(mix=MIX, failed_fee_in_price=in_price))
+    world = SimulatedTwilio(SimulationSettings(mix=MIX, failed_fee_in_price=in_price))
     for number in range(60):
         create(world, f"text {number}" * 30, to=f"+121255501{number:02d}")
     world.receive(PERSON, SENDER, "Hi", NOW)
     world.advance(LATER)
-    bill, told = invoice(world), summary(world)
+    bill, told = invoice(world), ledger_summary(world)
     fee = Decimal(lines(bill)["failed-message-processing-fee"][2])
     assert fee == told["by_error"]["30007"] * Decimal("0.001")
     assert Decimal(bill["total"]) - Decimal(told["cost"]) == (0 if in_price else fee)
@@ -56,7 +67,9 @@ def test_it_agrees_with_all_prices_but_for_fees_kept_out_of_them(in_price: bool)
 
 def test_it_does_not_wait_for_prices() -> None:
     """https://support.twilio.com/hc/en-us/articles/46871410243099: a price may take a day."""
-    world = World(SimulatorSettings(latencies=Latencies(price=Span(timedelta(hours=20), timedelta(hours=24)))))
+    world = SimulatedTwilio(
+        SimulationSettings(latencies=Latencies(price=Span(timedelta(hours=20), timedelta(hours=24))))
+    )
     world.life.script(PERSON, "delivered", None, 1)
     text = create(world, "Hello")
     world.advance(NOW + timedelta(hours=19))
@@ -69,7 +82,7 @@ def test_it_does_not_wait_for_prices() -> None:
 
 def test_days_and_accounts_choose() -> None:
     """https://support.twilio.com/hc/en-us/articles/360016571913: usage is by GMT day."""
-    world = World(SimulatorSettings())
+    world = SimulatedTwilio(SimulationSettings())
     create(world, "one")
     world.advance(NOW + timedelta(minutes=1))
     create(world, "two", now=NOW + timedelta(hours=2))
@@ -86,7 +99,7 @@ FIRST, SECOND = date(2026, 1, 5), date(2026, 1, 6)
 
 def test_what_never_left_and_what_was_canceled_is_not_on_it() -> None:
     """https://support.twilio.com/hc/en-us/articles/223181728"""
-    world = World(SimulatorSettings())
+    world = SimulatedTwilio(SimulationSettings())
     create(world, "waits")
     assert invoice(world) == {
         "account_sid": None,

@@ -9,10 +9,10 @@ import aiohttp
 import orjson
 from twilio.rest import Client
 
-from connectors.simulator.clock import ManualClock
-from connectors.simulator.ledger import rows, summary
+from connectors.simulator.clock import SimulatorManualClock
+from connectors.simulator.http.ledger import ledger_rows, ledger_summary
+from connectors.simulator.model.settings import SERVICE_SID
 from connectors.simulator.server import Simulator
-from connectors.simulator.settings import SERVICE_SID
 from tests.connectors.simulator.conftest import ALWAYS, PERSON, SENDER, Connect, Receiver, create
 
 
@@ -49,7 +49,7 @@ async def test_the_summary_adds_up_to_the_last_digit(sim: Simulator, client: Cli
     await sim.settle()
 
     told = orjson.loads(await get(sim, "/sim/summary"))
-    prices = [Decimal(row["price"]) for row in rows(sim.world)]
+    prices = [Decimal(row["price"]) for row in ledger_rows(sim.world)]
     assert Decimal(told["cost"]) == -sum(prices)
     assert told["cost"] == f"{-sum(prices):f}"
     assert (told["messages"], told["open"], told["priced"]) == (20, 0, 20)
@@ -69,11 +69,11 @@ async def test_a_reset_forgets_messages_and_blocks_but_repeats_no_sid(sim: Simul
 
 
 def same(world: Any) -> bytes:
-    return orjson.dumps(rows(world))
+    return orjson.dumps(ledger_rows(world))
 
 
 async def test_a_restart_keeps_messages_and_goes_on(connect: Connect, receiver: Receiver, tmp_path: Path) -> None:
-    path, clock = tmp_path / "ledger.jsonl", ManualClock()
+    path, clock = tmp_path / "ledger.jsonl", SimulatorManualClock()
     async with Simulator(clock=clock, mix=ALWAYS, ledger_path=path) as sim:
         client = connect(sim)
         await create(client, body="done", status_callback=receiver.url)
@@ -91,14 +91,14 @@ async def test_a_restart_keeps_messages_and_goes_on(connect: Connect, receiver: 
         assert sim.world.store.blocked == {(SENDER, "+12125550109")}
         await sim.settle()
         assert sorted(receiver.statuses()) == ["delivered", "delivered", "queued", "sent", "sent"]
-        assert summary(sim.world)["by_status"] == {"delivered": 4, "received": 1}
-        assert summary(sim.world)["priced"] == 5
+        assert ledger_summary(sim.world)["by_status"] == {"delivered": 4, "received": 1}
+        assert ledger_summary(sim.world)["priced"] == 5
 
 
 async def test_a_callback_that_nobody_took_is_posted_after_a_restart(
     connect: Connect, receiver: Receiver, tmp_path: Path
 ) -> None:
-    path, clock = tmp_path / "ledger.jsonl", ManualClock()
+    path, clock = tmp_path / "ledger.jsonl", SimulatorManualClock()
     async with Simulator(clock=clock, mix=ALWAYS, ledger_path=path) as sim:
         await create(connect(sim), status_callback=receiver.url)
         sim.world.advance(clock.now() + timedelta(minutes=1))
@@ -110,13 +110,13 @@ async def test_a_callback_that_nobody_took_is_posted_after_a_restart(
 
 async def test_a_line_torn_by_a_kill_is_cut_off(connect: Connect, tmp_path: Path) -> None:
     path = tmp_path / "ledger.jsonl"
-    async with Simulator(clock=ManualClock(), ledger_path=path) as sim:
+    async with Simulator(clock=SimulatorManualClock(), ledger_path=path) as sim:
         await create(connect(sim), body="kept")
     with path.open("ab") as file:
         file.write(b'{"fact": "message", "sid": "SM')
 
-    async with Simulator(clock=ManualClock(), ledger_path=path) as sim:
+    async with Simulator(clock=SimulatorManualClock(), ledger_path=path) as sim:
         assert [message.text for message in sim.world.store.order] == ["kept"]
         await create(connect(sim), body="new")
-    async with Simulator(clock=ManualClock(), ledger_path=path) as sim:
+    async with Simulator(clock=SimulatorManualClock(), ledger_path=path) as sim:
         assert [message.text for message in sim.world.store.order] == ["kept", "new"]

@@ -5,11 +5,11 @@ from decimal import Decimal
 
 import pytest
 
-from connectors.simulator.clock import ManualClock
-from connectors.simulator.messages import Message
-from connectors.simulator.prices import price
+from connectors.simulator.carrier.prices import price
+from connectors.simulator.clock import SimulatorManualClock
+from connectors.simulator.model.messages import Message
+from connectors.simulator.model.settings import Latencies, Span
 from connectors.simulator.server import Simulator
-from connectors.simulator.settings import Latencies, Span
 from tests.connectors.simulator.conftest import ALWAYS, PERSON, SENDER
 
 
@@ -54,7 +54,7 @@ def test_these_failures_are_exempt(code: int) -> None:
 async def test_a_price_may_come_a_day_after_delivery() -> None:
     """https://support.twilio.com/hc/en-us/articles/46871410243099: up to 24 hours."""
     late = Latencies(price=Span(timedelta(hours=23), timedelta(hours=24)))
-    async with Simulator(clock=ManualClock(), mix=ALWAYS, latencies=late) as sim:
+    async with Simulator(clock=SimulatorManualClock(), mix=ALWAYS, latencies=late) as sim:
         form = {"To": [PERSON], "From": [SENDER], "Body": ["Hello"]}
         message = sim.world.create(sim.account, form, sim.clock.now())
         assert isinstance(message, Message)

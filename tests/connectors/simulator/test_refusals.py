@@ -7,11 +7,11 @@ import pytest
 from twilio.base.exceptions import TwilioRestException
 from twilio.rest import Client
 
-from connectors.simulator.drafts import Draft, read
-from connectors.simulator.queues import Queue, Queues
-from connectors.simulator.refusals import Refusal
+from connectors.simulator.carrier.queues import Queue, Queues
+from connectors.simulator.model.api_errors import ApiError
+from connectors.simulator.model.create_request import CreateRequest, read_create_request
+from connectors.simulator.model.settings import SERVICE_SID, TEST_ACCOUNT_SID, Account, Service, SimulationSettings
 from connectors.simulator.server import Simulator
-from connectors.simulator.settings import SERVICE_SID, TEST_ACCOUNT_SID, Account, Service, SimulatorSettings
 from tests.connectors.simulator.conftest import PERSON, SENDER, Connect, create
 
 NOW = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
@@ -19,14 +19,14 @@ OTHER = Account(sid="AC" + "9" * 32, numbers=frozenset({"+12125550199"}), servic
 EMPTY = "MG" + "e" * 32
 TEMPLATE = "HX" + "a" * 32
 MINE = Account(services=(Service(), Service(sid=EMPTY, numbers=())))
-SETTINGS = SimulatorSettings(accounts=(MINE, OTHER))
+SETTINGS = SimulationSettings(accounts=(MINE, OTHER))
 
 
 def code_of(**changes: str | None) -> int | None:
     fields = {"To": PERSON, "From": SENDER, "Body": "Hello"} | changes
     given = {name: [value] for name, value in fields.items() if value is not None}
-    result = read(given, MINE, SETTINGS, NOW)
-    return result.code if isinstance(result, Refusal) else None
+    result = read_create_request(given, MINE, SETTINGS, NOW)
+    return result.code if isinstance(result, ApiError) else None
 
 
 @pytest.mark.parametrize(
@@ -80,8 +80,8 @@ def test_a_request_is_refused_by_its_first_mistake(changes: dict[str, str | None
 def test_ten_media_are_the_most(count: int, code: int | None) -> None:
     """https://www.twilio.com/docs/api/errors/21623"""
     form = {"To": [PERSON], "From": [SENDER], "MediaUrl": ["https://example.org/a.png"] * count}
-    result = read(form, MINE, SETTINGS, NOW)
-    assert (result.code if isinstance(result, Refusal) else None) == code
+    result = read_create_request(form, MINE, SETTINGS, NOW)
+    assert (result.code if isinstance(result, ApiError) else None) == code
 
 
 @pytest.mark.parametrize(
@@ -170,9 +170,9 @@ async def test_a_full_queue_refuses_a_number_and_fails_a_service(
 def test_smart_encoding_lowers_the_segments_and_keeps_the_text() -> None:
     """https://www.twilio.com/docs/messaging/services/smart-encoding-char-list"""
     form = {"To": [PERSON], "From": [SENDER], "Body": ["“" + "x" * 100 + "”"]}
-    plain = read(form, MINE, SETTINGS, NOW)
-    smart = read(form | {"SmartEncoded": ["true"]}, MINE, SETTINGS, NOW)
-    assert isinstance(plain, Draft)
-    assert isinstance(smart, Draft)
+    plain = read_create_request(form, MINE, SETTINGS, NOW)
+    smart = read_create_request(form | {"SmartEncoded": ["true"]}, MINE, SETTINGS, NOW)
+    assert isinstance(plain, CreateRequest)
+    assert isinstance(smart, CreateRequest)
     assert (plain.segments, smart.segments) == (2, 1)
     assert smart.text == plain.text

@@ -5,23 +5,23 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from twilio.request_validator import RequestValidator
 
-from connectors.simulator.clock import ManualClock
-from connectors.simulator.replies import LoopGuard
+from connectors.simulator.clock import SimulatorManualClock
+from connectors.simulator.model.loop_guard import ReplyLoopGuard
+from connectors.simulator.model.settings import AUTH_TOKEN, Service
 from connectors.simulator.server import Simulator
-from connectors.simulator.settings import AUTH_TOKEN, Service
 from tests.connectors.simulator.conftest import ALWAYS, PERSON, SENDER, Receiver, account
 
 NOW = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 HELLO = "<Response><Message>Hello</Message></Response>"
 
 
-def lets(guard: LoopGuard, *at: float) -> list[bool]:
+def lets(guard: ReplyLoopGuard, *at: float) -> list[bool]:
     return [guard.lets(SENDER, PERSON, NOW + timedelta(seconds=second)) for second in at]
 
 
 def test_thirty_replies_in_a_row_are_the_most() -> None:
     """https://www.twilio.com/docs/errors/14107: each less than 30 seconds after the one before."""
-    guard = LoopGuard()
+    guard = ReplyLoopGuard()
     assert lets(guard, *range(0, 20 * 30, 20)) == [True] * 30
     assert lets(guard, 600, 629.9, 630) == [False, False, True]
     assert guard.lets(SENDER, "+12125550102", NOW)
@@ -29,7 +29,7 @@ def test_thirty_replies_in_a_row_are_the_most() -> None:
 
 def test_a_pause_of_thirty_seconds_starts_the_count_again() -> None:
     """https://www.twilio.com/docs/errors/14107"""
-    assert lets(LoopGuard(), *range(29), *range(58, 58 + 30)) == [True] * 59
+    assert lets(ReplyLoopGuard(), *range(29), *range(58, 58 + 30)) == [True] * 59
 
 
 async def test_a_loop_of_replies_is_broken(sim: Simulator, receiver: Receiver) -> None:
@@ -60,7 +60,7 @@ async def test_the_fallback_url_is_told_what_failed_where(
     """https://www.twilio.com/docs/usage/security/availability-reliability"""
     accounts = (account(receiver, services=(), fallback_url=f"{receiver.url}/second"),)
     receiver.answers = [answer, (200, HELLO)]
-    async with Simulator(clock=ManualClock(), mix=ALWAYS, accounts=accounts) as sim:
+    async with Simulator(clock=SimulatorManualClock(), mix=ALWAYS, accounts=accounts) as sim:
         asked = sim.world.receive(PERSON, SENDER, "Hi", sim.clock.now())
         await sim.settle()
         replies = [message.text for message in sim.world.store.order if message.kind == "reply"]
@@ -77,7 +77,7 @@ async def test_nobody_at_the_first_address_leads_to_the_services_second(receiver
     """https://www.twilio.com/docs/api/errors/11205; the connect is tried twice before."""
     service = Service(inbound_url="http://127.0.0.1:1/", fallback_url=f"{receiver.url}/second")
     accounts = (account(receiver, services=(service,)),)
-    async with Simulator(clock=ManualClock(), mix=ALWAYS, accounts=accounts) as sim:
+    async with Simulator(clock=SimulatorManualClock(), mix=ALWAYS, accounts=accounts) as sim:
         sim.world.receive(PERSON, service.numbers[0], "Hi", sim.clock.now())
         await sim.settle()
         assert sim.world.mail.counts == {"ct": 2, "ok": 1}

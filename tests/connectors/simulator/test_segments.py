@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.simulator.segments import count_segments, smart_encoded
+from connectors.simulator.carrier.segments import count_segments, smart_encoded
 
 FLAG = "\U0001f1fa\U0001f1f8"
 

@@ -9,9 +9,9 @@ import pytest
 from twilio.base.exceptions import TwilioRestException
 from twilio.rest import Client
 
-from connectors.simulator.clock import ManualClock
-from connectors.simulator.server import Simulator, serve
-from connectors.simulator.settings import SERVICE_SID, Service, SimulatorSettings
+from connectors.simulator.clock import SimulatorManualClock
+from connectors.simulator.model.settings import SERVICE_SID, Service, SimulationSettings
+from connectors.simulator.server import Simulator, serve_simulator
 from tests.connectors.simulator.conftest import ALWAYS, PERSON, Connect, Receiver, account, create
 
 
@@ -25,7 +25,7 @@ async def test_on_the_real_clock_it_moves_by_itself(connect: Connect, receiver: 
 
 async def test_serve_says_where_and_stops_when_cancelled() -> None:
     ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-    task = asyncio.create_task(serve(SimulatorSettings(), ready.set_result))
+    task = asyncio.create_task(serve_simulator(SimulationSettings(), ready.set_result))
     url = await ready
     async with aiohttp.ClientSession() as session:
         async with session.get(f"{url}/sim/health") as response:
@@ -94,7 +94,7 @@ async def test_a_service_may_have_a_callback_url_of_its_own(connect: Connect, re
     """The message's own URL goes first: https://www.twilio.com/docs/messaging/api/message-resource"""
     service = Service(status_callback=f"{receiver.url}/service")
     accounts = (account(receiver, services=(service,)),)
-    async with Simulator(clock=ManualClock(), mix=ALWAYS, accounts=accounts) as sim:
+    async with Simulator(clock=SimulatorManualClock(), mix=ALWAYS, accounts=accounts) as sim:
         client = connect(sim)
         await create(client, messaging_service_sid=SERVICE_SID)
         await create(client, body="own", messaging_service_sid=SERVICE_SID, status_callback=f"{receiver.url}/own")

@@ -3,9 +3,9 @@
 import pytest
 from twilio.rest import Client
 
-from connectors.simulator.clock import ManualClock
+from connectors.simulator.clock import SimulatorManualClock
+from connectors.simulator.model.settings import SERVICE_SID, Service
 from connectors.simulator.server import Simulator
-from connectors.simulator.settings import SERVICE_SID, Service
 from tests.connectors.simulator.conftest import ALWAYS, PERSON, Connect, Receiver, account, create
 
 TOLL_FREE = "+18335550100"
@@ -56,7 +56,7 @@ async def test_advanced_opt_out_has_no_say_over_it(connect: Connect, receiver: R
     """https://www.twilio.com/docs/messaging/tutorials/advanced-opt-out: no `OptOutType`, and one number is blocked."""
     service = Service(numbers=(TOLL_FREE, "+12025550103"), advanced_opt_out=True)
     accounts = (account(receiver, services=(service,)),)
-    async with Simulator(clock=ManualClock(), mix=ALWAYS, accounts=accounts) as sim:
+    async with Simulator(clock=SimulatorManualClock(), mix=ALWAYS, accounts=accounts) as sim:
         await heard(sim, "STOP")
         assert "OptOutType" not in receiver.received[0].fields
         client = connect(sim)

@@ -6,19 +6,19 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.simulator.callbacks import Reply
-from connectors.simulator.carriers import outcome
-from connectors.simulator.ledger import rows
-from connectors.simulator.messages import Message
-from connectors.simulator.settings import DEFAULT_MIX, SERVICE_SID, SimulatorSettings
-from connectors.simulator.world import World
+from connectors.simulator.carrier.outcomes import draw_outcome
+from connectors.simulator.http.ledger import ledger_rows
+from connectors.simulator.model.messages import Message
+from connectors.simulator.model.settings import DEFAULT_MIX, SERVICE_SID, SimulationSettings
+from connectors.simulator.model.twilio import SimulatedTwilio
+from connectors.simulator.webhooks.payloads import WebhookResponse
 from tests.connectors.simulator.conftest import PERSON, SENDER
 
 NOW = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 LATER = NOW + timedelta(days=1)
 
 
-def message(world: World, body: str, to: str = PERSON, *, service: bool = False) -> Message:
+def message(world: SimulatedTwilio, body: str, to: str = PERSON, *, service: bool = False) -> Message:
     sender = {"MessagingServiceSid": [SERVICE_SID]} if service else {"From": [SENDER]}
     url = ["http://127.0.0.1/cb"]
     created = world.create(
@@ -28,19 +28,19 @@ def message(world: World, body: str, to: str = PERSON, *, service: bool = False)
     return created
 
 
-def run(seed: int, bodies: list[str]) -> World:
-    world = World(SimulatorSettings(seed=seed))
+def run(seed: int, bodies: list[str]) -> SimulatedTwilio:
+    world = SimulatedTwilio(SimulationSettings(seed=seed))
     for body in bodies:
         message(world, body, service=len(body) % 2 == 0)
     while (due := world.next_due()) is not None:
         for delivery in world.advance(due):
-            world.posted(delivery, Reply("ok"), [], due)
+            world.posted(delivery, WebhookResponse("ok"), [], due)
     return world
 
 
 @given(st.integers(0, 9), st.lists(st.text("abc ", min_size=1, max_size=5), max_size=8))
 def test_the_same_seed_and_requests_give_the_same_ledger(seed: int, bodies: list[str]) -> None:
-    assert rows(run(seed, bodies)) == rows(run(seed, bodies))
+    assert ledger_rows(run(seed, bodies)) == ledger_rows(run(seed, bodies))
 
 
 @given(st.lists(st.text("abc ", min_size=1, max_size=5), max_size=8))
@@ -62,21 +62,21 @@ def test_outcomes_do_not_depend_on_the_order_of_requests() -> None:
 
 
 def test_outcomes_follow_the_mix() -> None:
-    settings = SimulatorSettings(seed=7)
-    drawn = Counter(outcome(settings, PERSON, f"text {n}", 1).status for n in range(10_000))
+    settings = SimulationSettings(seed=7)
+    drawn = Counter(draw_outcome(settings, PERSON, f"text {n}", 1).status for n in range(10_000))
     assert 9300 < drawn["delivered"] < 9500
     assert 20 < drawn["failed"] < 70
     assert abs(sum(fate.weight for fate in DEFAULT_MIX) - 1) < 1e-9
 
 
 def test_a_second_try_of_the_same_text_may_end_otherwise() -> None:
-    settings = SimulatorSettings(seed=7)
-    ends = {outcome(settings, PERSON, "same text", nth).status for nth in range(200)}
+    settings = SimulationSettings(seed=7)
+    ends = {draw_outcome(settings, PERSON, "same text", nth).status for nth in range(200)}
     assert {"delivered", "undelivered"} <= ends
 
 
 def test_a_scripted_outcome_comes_before_the_mix() -> None:
-    world = World(SimulatorSettings())
+    world = SimulatedTwilio(SimulationSettings())
     world.life.script(PERSON, "undelivered", 30008, times=1)
     first, second = message(world, "one"), message(world, "two")
     world.advance(LATER)
@@ -86,7 +86,7 @@ def test_a_scripted_outcome_comes_before_the_mix() -> None:
 
 def test_a_message_without_receipt_stays_sent_and_is_billed() -> None:
     """https://www.twilio.com/docs/messaging/guides/outbound-message-logging: no receipt may ever come."""
-    world = World(SimulatorSettings())
+    world = SimulatedTwilio(SimulationSettings())
     world.life.script(PERSON, "sent", None, times=1)
     stuck = message(world, "one")
     world.advance(LATER)

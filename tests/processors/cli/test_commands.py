@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from processors.cli import VERBS, cli
-from processors.cli.parts import RUNNING
+from processors.wiring.factories import RUNNING
 
 NOBODY = {"SMSFLOW_BROKER": "127.0.0.1:1"}
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from connectors.simulator.callbacks import Rules
+from connectors.simulator.webhooks.payloads import CallbackRules
 from processors.cli.simulator import simulator_settings
-from processors.settings import load_settings
+from processors.settings.model import load_settings
 
 
 def test_a_persons_text_is_posted_as_often_as_a_callback_is() -> None:
@@ -15,5 +15,5 @@ def test_a_persons_text_is_posted_as_often_as_a_callback_is() -> None:
 
     address, _, fragment = (account.inbound_url or "").partition("#")
     assert address == "https://sms.example.com/twilio/inbound"
-    assert Rules.parse(fragment).retries == 5
+    assert CallbackRules.parse(fragment).retries == 5
     assert {service.inbound_url for service in account.services} == {account.inbound_url}

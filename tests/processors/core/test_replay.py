@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from processors.core.consent import program_scope
-from processors.core.replay import Entry, Facts, Filters, Place, Verdict, plan
+from processors.core.person.consent import program_scope
+from processors.core.replay import Filters, PlanEntry, RecordLocation, ReplayFacts, ReplayVerdict, plan_replay
 from schemas.records import DeadLetter, Failed, MessageClass, Revocation, Sent, StatusChanged
 from tests.builders import NOW, PERSON, request, seconds
 
-FAILED_AT = Place("sms-failed", 3, 17)
-LETTER_AT = Place("sms-requests-dlq", 1, 2)
+FAILED_AT = RecordLocation("sms-failed", 3, 17)
+LETTER_AT = RecordLocation("sms-requests-dlq", 1, 2)
 EVERYTHING = Filters(since=NOW - timedelta(days=1))
 
 
@@ -98,21 +98,21 @@ def letter(**changes: Any) -> DeadLetter:
     )
 
 
-def entries(*records: object, filters: Filters = EVERYTHING, put_back: frozenset[str] = frozenset()) -> list[Entry]:
-    facts = Facts(put_back=set(put_back))
+def entries(*records: object, filters: Filters = EVERYTHING, put_back: frozenset[str] = frozenset()) -> list[PlanEntry]:
+    facts = ReplayFacts(put_back=set(put_back))
     for record in records:
         facts.add(LETTER_AT if isinstance(record, DeadLetter) else FAILED_AT, record)
-    return list(plan("p1", facts, filters, NOW).entries)
+    return list(plan_replay("p1", facts, filters, NOW).entries)
 
 
-def only(*records: object) -> tuple[Verdict, str]:
+def only(*records: object) -> tuple[ReplayVerdict, str]:
     (entry,) = entries(*records)
     return entry.verdict, entry.why
 
 
 def test_what_failed_for_a_passing_reason_is_sent_again() -> None:
     (entry,) = entries(failed())
-    assert entry == Entry(FAILED_AT, "unreachable", Verdict.SEND, "sms-requests", "m1")
+    assert entry == PlanEntry(FAILED_AT, "unreachable", ReplayVerdict.SEND, "sms-requests", "m1")
 
 
 @pytest.mark.parametrize(
@@ -129,33 +129,33 @@ def test_what_failed_for_a_passing_reason_is_sent_again() -> None:
     ],
 )
 def test_what_must_not_go_out_again_says_why(records: list[object], why: str) -> None:
-    assert only(*records) == (Verdict.NEVER, why)
-    assert only(*reversed(records)) == (Verdict.NEVER, why)
+    assert only(*records) == (ReplayVerdict.NEVER, why)
+    assert only(*reversed(records)) == (ReplayVerdict.NEVER, why)
 
 
 @pytest.mark.parametrize(
     ("said", "verdict"),
     [
-        ([revocation()], Verdict.NEVER),
-        ([revocation(program_scope("alerts"))], Verdict.NEVER),
-        ([revocation(program_scope("news"))], Verdict.SEND),
-        ([revocation(), revocation(revoked=False, after_s=1)], Verdict.SEND),
-        ([revocation(revoked=False), revocation(after_s=1)], Verdict.NEVER),
+        ([revocation()], ReplayVerdict.NEVER),
+        ([revocation(program_scope("alerts"))], ReplayVerdict.NEVER),
+        ([revocation(program_scope("news"))], ReplayVerdict.SEND),
+        ([revocation(), revocation(revoked=False, after_s=1)], ReplayVerdict.SEND),
+        ([revocation(revoked=False), revocation(after_s=1)], ReplayVerdict.NEVER),
     ],
 )
-def test_who_said_stop_meanwhile_is_left_alone(said: list[Revocation], verdict: Verdict) -> None:
+def test_who_said_stop_meanwhile_is_left_alone(said: list[Revocation], verdict: ReplayVerdict) -> None:
     assert only(failed(program="alerts"), *said)[0] is verdict
 
 
 def test_the_attempt_that_failed_was_itself_once_accepted_or_waiting() -> None:
     """An undelivered message has a sent event, and what expired had waited: neither contradicts its failure."""
     before = status("waiting", reason="back_off", occurred_at=NOW - seconds(1))
-    assert only(sent(attempt=1), before, failed(), status("undelivered", final=True)) == (Verdict.SEND, "")
+    assert only(sent(attempt=1), before, failed(), status("undelivered", final=True)) == (ReplayVerdict.SEND, "")
 
 
 def test_the_latest_failure_of_a_message_counts_once() -> None:
     (entry,) = entries(failed(), failed(attempt=2, reason="expired"), failed())
-    assert (entry.reason, entry.verdict) == ("expired", Verdict.SEND)
+    assert (entry.reason, entry.verdict) == ("expired", ReplayVerdict.SEND)
 
 
 @pytest.mark.parametrize(
@@ -177,7 +177,7 @@ def test_filters_choose_by_reason_time_tenant_and_campaign(filters: dict[str, An
 
 def test_a_dead_letter_goes_back_to_the_topic_it_came_from() -> None:
     (entry,) = entries(letter(topic="sms-callbacks"))
-    assert (entry.verdict, entry.target) == (Verdict.PUT_BACK, "sms-callbacks")
+    assert (entry.verdict, entry.target) == (ReplayVerdict.PUT_BACK, "sms-callbacks")
 
 
 @pytest.mark.parametrize(
@@ -190,19 +190,22 @@ def test_a_dead_letter_goes_back_to_the_topic_it_came_from() -> None:
     ],
 )
 def test_a_dead_letter_that_cannot_go_back_says_why(changes: dict[str, Any], why: str) -> None:
-    assert only(letter(**changes)) == (Verdict.NEVER, why)
+    assert only(letter(**changes)) == (ReplayVerdict.NEVER, why)
 
 
 def test_a_dead_letter_goes_back_once_over_all_plans() -> None:
     (entry,) = entries(letter(), put_back=frozenset({"sms-requests-dlq/1/2"}))
-    assert (entry.verdict, entry.why) == (Verdict.NEVER, "put back before")
+    assert (entry.verdict, entry.why) == (ReplayVerdict.NEVER, "put back before")
 
 
 def test_a_plan_counts_by_reason_and_verdict() -> None:
-    facts = Facts()
+    facts = ReplayFacts()
     for number in range(3):
-        place = Place("sms-failed", 0, number)
+        place = RecordLocation("sms-failed", 0, number)
         facts.add(place, failed(message_id=f"m{number}", replayable=number > 0))
-    made = plan("p1", facts, EVERYTHING, NOW)
-    assert made.counts() == {("unreachable", Verdict.SEND, ""): 2, ("unreachable", Verdict.NEVER, "permanent"): 1}
+    made = plan_replay("p1", facts, EVERYTHING, NOW)
+    assert made.counts() == {
+        ("unreachable", ReplayVerdict.SEND, ""): 2,
+        ("unreachable", ReplayVerdict.NEVER, "permanent"): 1,
+    }
     assert len(made.back()) == 2

@@ -14,8 +14,8 @@ from typing import Any
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from processors.partitions import partition_of
 from processors.person.app import person_topics
+from processors.streaming.partitioner import partition_of
 from schemas.codec import Codec
 from schemas.records import SendRequest, StatusChanged
 from schemas.topics import SMS_REQUESTS, SMS_STATUS

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from processors.app import AppConfig, base_app
-from processors.core.decision import Decision, Person, Wake
-from processors.durable import Changes, DurableTable
+from processors.core.person.decision import Decision, PersonState, WakeUp
 from processors.person.tables import PersonTables, droppable, message_key, schedule_key, scheduled
+from processors.streaming.app import AppConfig, base_app
+from processors.streaming.durable_table import Changes, DurableTable
 from schemas.codec import Codec
-from schemas.state import ConsentRecord, MessageState, Phase
+from schemas.states import ConsentRecord, MessageState, Phase
 from tests.processors.person.cluster import request
 
 CODEC = Codec()
@@ -24,7 +24,7 @@ OTHER = "+121255501011"  # the first one's number is a prefix of it
 STATE = MessageState(
     message_id="m1", phase=Phase.WAITING, request=request(1), request_hash="", deadline=NOW, updated_at=NOW
 )
-NOBODY = Person(PERSON, ConsentRecord(person=PERSON))
+NOBODY = PersonState(PERSON, ConsentRecord(person=PERSON))
 
 
 class Disk:
@@ -103,11 +103,11 @@ def test_what_is_due_comes_in_the_order_of_time_and_no_more_than_asked_for(disk:
         disk.put("schedule", {schedule_key(at, message_key(PERSON, f"m{number}")): b"1"})
 
     assert [due.wake for due in disk.tables.due(0, NOW, 9)] == [
-        Wake(PERSON, "m0"),
-        Wake(PERSON, "m2"),
-        Wake(PERSON, "m1"),
+        WakeUp(PERSON, "m0"),
+        WakeUp(PERSON, "m2"),
+        WakeUp(PERSON, "m1"),
     ]
-    assert [due.wake for due in disk.tables.due(0, NOW, 1)] == [Wake(PERSON, "m0")]
+    assert [due.wake for due in disk.tables.due(0, NOW, 1)] == [WakeUp(PERSON, "m0")]
 
 
 def test_the_sweep_goes_through_all_messages_and_goes_on_where_it_was(disk: Disk) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from processors.partitions import partition_of
+from processors.streaming.partitioner import partition_of
 from schemas.records import DeadLetter
 from schemas.topics import SMS_REQUESTS, SMS_STATUS
 from tests.conftest import KafkaServer

@@ -17,13 +17,13 @@ from typing import Any, cast
 
 from connectors.clock import SystemClock
 from connectors.kafka.producer import KafkaPublisher
-from processors.app import AppConfig, run_worker
-from processors.core.decision import Decision, Origin, Outgoing, Person, PersonInput, Wake
+from processors.core.person.decision import Decision, OutgoingRecord, PersonInput, PersonState, SourceOffset, WakeUp
 from processors.core.policy import Policy
 from processors.person.app import create_person_app
+from processors.streaming.app import AppConfig, run_worker
 from schemas.codec import Codec
 from schemas.records import ConsentChange, SendRequest, StatusChanged
-from schemas.state import ConsentRecord, ConsentScope, MessageState, Phase
+from schemas.states import ConsentRecord, ConsentScope, MessageState, Phase
 from schemas.topics import SMS_STATUS
 
 PARTITIONS = 4
@@ -31,12 +31,12 @@ SESSION_S, HEARTBEAT_S = 6.0, 1.0
 POLICY = cast(Policy, SimpleNamespace(timing=SimpleNamespace(message_window=timedelta(days=1))))
 
 
-def decide(record: PersonInput, person: Person, origin: Origin, policy: Policy, now: datetime) -> Decision:
+def decide(record: PersonInput, person: PersonState, origin: SourceOffset, policy: Policy, now: datetime) -> Decision:
     """See the module."""
     match record:
         case SendRequest():
             return _requested(record, person, origin, now)
-        case Wake():
+        case WakeUp():
             return _woken(person.messages.get(record.message_id), now)
         case ConsentChange():
             return _consented(record, person)
@@ -44,7 +44,7 @@ def decide(record: PersonInput, person: Person, origin: Origin, policy: Policy, 
             return Decision()
 
 
-def _requested(request: SendRequest, person: Person, origin: Origin, now: datetime) -> Decision:
+def _requested(request: SendRequest, person: PersonState, origin: SourceOffset, now: datetime) -> Decision:
     if request.body == "boom":
         raise ZeroDivisionError("boom")
     state = person.messages.get(request.message_id) or MessageState(
@@ -55,7 +55,7 @@ def _requested(request: SendRequest, person: Person, origin: Origin, now: dateti
         deadline=now,
         wake_at=request.send_at,
         updated_at=now,
-        applied={origin.topic: origin.offset},
+        applied_offsets={origin.topic: origin.offset},
     )
     return Decision(messages=(state,), records=(_said(state, state.phase),))
 
@@ -67,7 +67,7 @@ def _woken(state: MessageState | None, now: datetime) -> Decision:
     return Decision(messages=(woken,), records=(_said(woken, "woken"),))
 
 
-def _consented(change: ConsentChange, person: Person) -> Decision:
+def _consented(change: ConsentChange, person: PersonState) -> Decision:
     scope = ConsentScope(
         scope=change.scope,
         state=change.state,
@@ -78,7 +78,7 @@ def _consented(change: ConsentChange, person: Person) -> Decision:
     return Decision(consent=ConsentRecord(person=person.number, history=[*person.consent.history, scope]))
 
 
-def _said(state: MessageState, status: str) -> Outgoing:
+def _said(state: MessageState, status: str) -> OutgoingRecord:
     request = state.request
     event = StatusChanged(
         event_id=f"{state.message_id}/{status}",
@@ -91,7 +91,7 @@ def _said(state: MessageState, status: str) -> Outgoing:
         final=state.phase is Phase.FINISHED,
         occurred_at=datetime(2026, 1, 1, tzinfo=UTC),
     )
-    return Outgoing(SMS_STATUS, request.to, event)
+    return OutgoingRecord(SMS_STATUS, request.to, event)
 
 
 def config(broker: str, data_dir: Path, instance: str, **changes: Any) -> AppConfig:

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
+from processors.core.inbound.meaning import Meaning
 from processors.core.policy import ClassPolicy
-from processors.core.replies import Meaning
-from processors.core.retries import Retry
+from processors.core.sms.retry_policy import Retry
 from processors.policies import tables
 from processors.policies.load import load
-from processors.policies.rows import PolicyError, shipped
+from processors.policies.rows import PolicyError, shipped_policy
 from schemas.records import Lane, MessageClass
 
 POLICY = load()
@@ -27,7 +27,7 @@ def number(last: int, **fields: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("file", TABLES)
 def test_every_row_names_its_source(file: str) -> None:
-    rows = list(csv.DictReader(shipped(file).splitlines()))
+    rows = list(csv.DictReader(shipped_policy(file).splitlines()))
     assert len(rows) > 5
     assert all(row["source"].strip() for row in rows)
 
@@ -144,7 +144,7 @@ CODES_HEADER = "code,where,meaning,retry,resend,tries,blame,action,reason,source
 RATE = "*,*,sms,outbound,0.1,0,USD,,,own\n*,*,mms,outbound,0.1,0,USD,,,own\n"
 RATES_HEADER = "country,number_type,kind,direction,base,carrier_fee,currency,from,until,source\n"
 WORDS_HEADER = "words,meaning,language,since,source\n"
-CLASSES, TIMING = shipped("classes.toml"), shipped("timing.toml")
+CLASSES, TIMING = shipped_policy("classes.toml"), shipped_policy("timing.toml")
 
 
 @pytest.mark.parametrize(

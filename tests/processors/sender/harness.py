@@ -9,13 +9,13 @@ from types import SimpleNamespace
 from typing import Any
 
 from connectors.clock import ManualClock
-from connectors.memory import MemoryHistory, MemoryPublisher, MemoryRevocations, MemorySender, MemoryTwilio
-from processors.acks import OrderedAcks
-from processors.ports import LastCheck
+from connectors.memory import MemoryMessageList, MemoryPublisher, MemoryRevocations, MemorySender, MemoryTwilio
+from processors.sender.agent import SenderAgent, SenderDeps
 from processors.sender.executor import Executor
-from processors.sender.stage import SenderParts, SenderStage
 from processors.sender.tables import SenderTables
-from schemas.codec import Codec, Wire
+from processors.streaming.ordered_acks import OrderedAcks
+from schemas.codec import Codec, EncodedRecord
+from schemas.ports import LastCheck
 from schemas.records import AttemptResult, Dispatch
 from schemas.topics import LANES, SMS_ATTEMPTS
 from tests.builders import NOW, policy, seconds
@@ -66,7 +66,7 @@ class FusedPublisher:
         self._publisher = publisher
         self._fuse = fuse
 
-    async def publish(self, records: Sequence[Wire]) -> None:
+    async def publish(self, records: Sequence[EncodedRecord]) -> None:
         await self._fuse.boundary()
         await self._publisher.publish(records)
         await self._fuse.boundary()
@@ -178,10 +178,10 @@ class Worker:
         self.failures: list[str] = []
         self.offset = -1
         self.sender = FusedSender(world.twilio, world.clock, fuse)
-        history = MemoryHistory(world.twilio, world.clock)
+        history = MemoryMessageList(world.twilio, world.clock)
         executor = Executor(self.sender, history, world.revocations, world.fence, world.clock, calls)
-        self.stage = SenderStage(
-            SenderParts(
+        self.stage = SenderAgent(
+            SenderDeps(
                 tables=SenderTables(FusedStore(world.attempts, fuse), FusedStore(world.throttle, fuse), CODEC),
                 executor=executor,
                 publisher=FusedPublisher(world.publisher, fuse),

@@ -9,12 +9,12 @@ from pathlib import Path
 from connectors.clock import SystemClock
 from connectors.kafka.producer import KafkaPublisher
 from connectors.memory import MemoryRevocations
-from connectors.twilio.account import TwilioAccount
-from connectors.twilio.history import TwilioHistory
-from connectors.twilio.sender import TwilioSender
-from processors.app import AppConfig, run_worker
+from connectors.twilio.api.account import TwilioAccount
+from connectors.twilio.api.message_list import TwilioMessageList
+from connectors.twilio.api.sender import TwilioSender
 from processors.policies.load import load
-from processors.sender.app import SenderOutside, create_sender_app
+from processors.sender.app import SenderPorts, create_sender_app
+from processors.streaming.app import AppConfig, run_worker
 from schemas.codec import Codec
 
 PARTITIONS = 4
@@ -44,9 +44,9 @@ def main(broker: str, data_dir: str, instance: str, twilio: str) -> None:
         rebalance_s=25,
         tick_s=0.1,
     )
-    outside = SenderOutside(
+    outside = SenderPorts(
         sender=TwilioSender(account, transport, clock),
-        history=TwilioHistory(account, transport, clock),
+        history=TwilioMessageList(account, transport, clock),
         publisher=KafkaPublisher(broker),
         revocations=MemoryRevocations(),
         clock=clock,

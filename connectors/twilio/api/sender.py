@@ -1,0 +1,167 @@
+"""Sends through Twilio's create call and says only what is certain (port ``SmsSender``)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from types import MappingProxyType
+from typing import Protocol
+
+from twilio.base.exceptions import TwilioException
+
+from connectors.twilio.api.account import TwilioAccount
+from connectors.twilio.api.create_params import create_params
+from connectors.twilio.api.transport import PendingCall, Transport, calling
+from connectors.twilio.errors import CallError, NotSent
+from schemas.records import Action, AttemptResult, Dispatch, Outcome
+
+log = logging.getLogger(__name__)
+
+# What an HTTP status makes certain. A 5xx may have been executed, a 503 included (Twilio's error 20500); a 429 had no
+# effect (error 20429); a 408 comes from a proxy that does not say what it passed on; a redirect is no answer at all.
+BY_STATUS: Mapping[int, tuple[Outcome, str]] = MappingProxyType(
+    {408: (Outcome.UNKNOWN, "timeout"), 429: (Outcome.NOT_SENT, "rate_limited")}
+)
+BY_CLASS: Mapping[int, tuple[Outcome, str]] = MappingProxyType(
+    {
+        2: (Outcome.UNKNOWN, "unreadable_answer"),
+        3: (Outcome.UNKNOWN, "redirected"),
+        4: (Outcome.REJECTED, "refused_by_twilio"),
+        5: (Outcome.UNKNOWN, "server_error"),
+    }
+)
+EXPIRED = "expired"
+_DETAIL_CHARS = 500
+
+
+class Now(Protocol):
+    """The part of a clock that is needed here."""
+
+    def now(self) -> datetime: ...
+
+
+class TwilioSender:
+    """One account's sender. ``transport`` may be shared with a `TwilioMessageList`; who made it closes it."""
+
+    def __init__(self, account: TwilioAccount, transport: Transport, clock: Now) -> None:
+        self._account = account
+        self._messages = account.messages(transport)
+        self._clock = clock
+
+    @property
+    def timeout(self) -> float:
+        return self._account.timeout
+
+    async def send(self, attempt: Dispatch, last_check: Callable[[], str | None]) -> AttemptResult:
+        gate = _Gate(attempt, last_check, self._clock)
+        call = PendingCall(gate)
+        fields = create_params(attempt, self._account, self._clock.now())
+        try:
+            with calling(call):
+                message = await self._messages.create_async(**fields)
+            result = self._accepted(attempt, message.sid, message.status)
+        except Exception as error:  # noqa: BLE001  a written call has an answer, whatever the SDK makes of it
+            result = self._failed(attempt, call, error)
+        return replace(result, called_at=gate.passed_at)
+
+    def _accepted(self, attempt: Dispatch, sid: object, status: object) -> AttemptResult:
+        if not isinstance(sid, str) or not sid:
+            raise ValueError("a 2xx without a SID")
+        known = status if isinstance(status, str) else None
+        return replace(self._answer(attempt, Outcome.ACCEPTED), sid=sid, status=known)
+
+    def _failed(self, attempt: Dispatch, call: PendingCall, error: Exception) -> AttemptResult:
+        if isinstance(error, CallError):
+            outcome = Outcome.NOT_SENT if isinstance(error, NotSent) else Outcome.UNKNOWN
+            return self._answer(attempt, outcome, error.reason, error.detail)
+        if call.status is None:
+            log.error("attempt %s: the SDK failed", attempt.attempt_id, exc_info=error)
+            outcome = Outcome.UNKNOWN if call.written else Outcome.NOT_SENT
+            return self._answer(attempt, outcome, "client_error", repr(error))
+        return self._judged(attempt, call, call.status, error)
+
+    def _judged(self, attempt: Dispatch, call: PendingCall, status: int, error: Exception) -> AttemptResult:
+        outcome, reason = classify_response(status)
+        return replace(
+            self._answer(attempt, outcome, reason, _words(error)),
+            code=_code(error, status),
+            retry_after_ms=retry_after_ms(call.headers.get("Retry-After"), self._clock.now()),
+        )
+
+    def _answer(
+        self, attempt: Dispatch, outcome: Outcome, reason: str | None = None, detail: str | None = None
+    ) -> AttemptResult:
+        return result_for(attempt, Action.SEND, outcome, self._clock.now(), reason, detail)
+
+
+class _Gate:
+    """The caller's last check, and the deadline's; keeps when both let the call pass."""
+
+    __slots__ = ("_attempt", "_clock", "_last_check", "passed_at")
+
+    def __init__(self, attempt: Dispatch, last_check: Callable[[], str | None], clock: Now) -> None:
+        self._attempt = attempt
+        self._last_check = last_check
+        self._clock = clock
+        self.passed_at: datetime | None = None
+
+    def __call__(self) -> str | None:
+        now = self._clock.now()
+        reason = EXPIRED if now >= self._attempt.deadline else self._last_check()
+        if reason is None:
+            self.passed_at = now
+        return reason
+
+
+def result_for(
+    attempt: Dispatch, action: Action, outcome: Outcome, now: datetime, reason: str | None, detail: str | None
+) -> AttemptResult:
+    """An answer with everything that names the attempt."""
+    return AttemptResult(
+        attempt_id=attempt.attempt_id,
+        message_id=attempt.message_id,
+        attempt=attempt.attempt,
+        action=action,
+        person=attempt.person,
+        sender=attempt.sender,
+        outcome=outcome,
+        reason=reason,
+        detail=detail[:_DETAIL_CHARS] if detail else None,
+        answered_at=now,
+    )
+
+
+def classify_response(status: int) -> tuple[Outcome, str]:
+    """What an HTTP status makes certain of a call that brought no SID, and why."""
+    return BY_STATUS.get(status) or BY_CLASS.get(status // 100, (Outcome.UNKNOWN, "unreadable_answer"))
+
+
+def retry_after_ms(header: str | None, now: datetime) -> int | None:
+    """Milliseconds of a Retry-After header, in either of its forms (RFC 9110, 10.2.3); None where it says nothing."""
+    if header is None:
+        return None
+    if header.strip().isdecimal():
+        return int(header) * 1000
+    try:
+        until = parsedate_to_datetime(header)
+    except ValueError:
+        return None
+    left = (until if until.tzinfo else until.replace(tzinfo=UTC)) - now
+    return max(0, int(left.total_seconds() * 1000))
+
+
+def _code(error: Exception, status: int) -> int | None:
+    """Twilio's code; the SDK puts the HTTP status there when the body has none."""
+    code = getattr(error, "code", None)
+    return code if isinstance(code, int) and code != status else None
+
+
+def _words(error: Exception) -> str:
+    """What Twilio said, in one line: the SDK's own text is coloured for terminals."""
+    if not isinstance(error, TwilioException):
+        return repr(error)
+    words = getattr(error, "detail", None) or getattr(error, "msg", None) or getattr(error, "title", None)
+    return str(words or error).removeprefix("Unable to create record: ")

@@ -1,0 +1,81 @@
+"""How fast one sender may go: a token bucket in segments, as a pure value.
+
+A sender has one owner, so this local bucket is exact across the cluster. Time never runs backwards in it, and a moment
+in the future (``at``) closes it until then. A message larger than the bucket passes when the bucket is full, and leaves
+a debt that is waited out.
+
+The rate adapts as TCP's does: it halves when Twilio or a carrier says "too fast" (429, 21611, 30001, 30022) and grows
+back by small steps. It never exceeds the ceiling that the sender's type allows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from math import ceil
+
+from schemas.evolve import evolve
+
+_FLOOR = 1 / 16  # of the ceiling: slow, but each minute still tells whether the limit is over
+_STEP = 1 / 20  # of the ceiling: from half speed back to full in ten steps
+_SETTLE = timedelta(seconds=1)  # calls in flight when the rate fell fail together: that is one signal, not many
+_EPSILON = 1e-9  # segments; absorbs rounding so that waiting exactly as told is enough
+
+
+@dataclass(frozen=True, slots=True)
+class TokenBucket:
+    """State of one sender's limit. ``rate`` and ``ceiling`` are segments per second, ``tokens`` is as of ``at``."""
+
+    rate: float
+    capacity: float
+    tokens: float
+    at: datetime
+    ceiling: float
+    slowed_at: datetime
+    changed_at: datetime
+
+
+def new_bucket(ceiling: float, now: datetime, capacity: float | None = None) -> TokenBucket:
+    """A new bucket, empty, as nobody knows what was sent just before. It holds one second's worth, and at least 1."""
+    size = max(1.0, ceiling) if capacity is None else capacity
+    long_ago = now - _SETTLE  # so that the very first "too fast" counts
+    return TokenBucket(ceiling, size, 0.0, now, ceiling, long_ago, long_ago)
+
+
+def take(state: TokenBucket, segments: int, now: datetime) -> tuple[TokenBucket, bool, timedelta]:
+    """Ask for one message's segments: the new state, whether they are granted, and if not how long to wait."""
+    filled = refill(state, now)
+    lacking = min(segments, filled.capacity) - filled.tokens
+    closed = max(filled.at - now, timedelta())
+    if lacking <= _EPSILON and not closed:
+        return evolve(filled, tokens=filled.tokens - segments), True, timedelta()
+    return filled, False, closed + timedelta(microseconds=ceil(max(lacking, 0) / filled.rate * 1e6))
+
+
+def refill(state: TokenBucket, now: datetime) -> TokenBucket:
+    """The same bucket as of now; unchanged while it is closed, or if the clock went back."""
+    if now <= state.at:
+        return state
+    gained = (now - state.at).total_seconds() * state.rate
+    return evolve(state, tokens=min(state.capacity, state.tokens + gained), at=now)
+
+
+def cool_down(state: TokenBucket, until: datetime) -> TokenBucket:
+    """Close the bucket until then, and let it start from empty. Never shortens a pause that is under way."""
+    return evolve(state, tokens=min(state.tokens, 0.0), at=max(state.at, until))
+
+
+def slower(state: TokenBucket, now: datetime) -> TokenBucket:
+    """Halve the rate: someone said "too fast". Said again within a second, it is the same signal: nothing changes."""
+    if now - state.slowed_at < _SETTLE:
+        return state
+    rate = max(state.rate / 2, state.ceiling * _FLOOR)
+    return evolve(refill(state, now), rate=rate, slowed_at=now, changed_at=now)
+
+
+def faster(state: TokenBucket, now: datetime) -> TokenBucket:
+    """Raise the rate by one step towards the ceiling, at most once a second: calls went through."""
+    if state.rate >= state.ceiling or now - state.changed_at < _SETTLE:
+        return state
+    rate = min(state.rate + state.ceiling * _STEP, state.ceiling)
+    return evolve(refill(state, now), rate=rate, changed_at=now)

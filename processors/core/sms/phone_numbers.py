@@ -1,0 +1,139 @@
+"""A recipient's number: E.164 only, with region, line type and the time zones it may be in.
+
+A number counts as usable when it is *possible* (its country and its length exist), not when it is *valid* (its range
+is assigned). Assignments change before metadata does, Twilio's answer (21211, 21614) is the authority, and numbers
+reserved for fiction and Twilio's magic numbers are invalid by design and must still pass through. What is refused for
+certain: premium-rate and shared-cost numbers, which cost money to text and belong to no person.
+
+No default region: a national number means different people in different countries.
+"""
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import lru_cache
+
+import phonenumbers
+from phonenumbers import PhoneNumberType, ValidationResult, timezone
+
+_CACHED = 16_384  # a message meets its number several times within seconds
+_SHOWN = 40  # characters of a bad number that its explanation repeats
+_E164 = re.compile(r"\+[1-9][0-9]{1,14}")
+_DECORATION = re.compile(r"[\s().\-/\u00a0\u200e\u202a\u202c\u2010-\u2015]")
+
+
+class LineType(StrEnum):
+    """What kind of line a number is, as far as its range tells. North America doesn't tell mobile from fixed."""
+
+    MOBILE = "mobile"
+    FIXED = "fixed"
+    FIXED_OR_MOBILE = "fixed_or_mobile"
+    TOLL_FREE = "toll_free"
+    VOIP = "voip"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class PhoneNumber:
+    """A usable number. ``region`` is an ISO 3166 country, or ``001`` for a global network.
+
+    ``zones`` are IANA names of every zone the number may be in; empty when nothing is known.
+    """
+
+    e164: str
+    region: str
+    line_type: LineType
+    zones: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BadNumber:
+    """A number nobody can text. ``reason`` is a stable word, ``detail`` says what is wrong and how to put it right."""
+
+    raw: str
+    reason: str
+    detail: str
+
+
+_LINE_TYPES = {
+    PhoneNumberType.MOBILE: LineType.MOBILE,
+    PhoneNumberType.FIXED_LINE: LineType.FIXED,
+    PhoneNumberType.FIXED_LINE_OR_MOBILE: LineType.FIXED_OR_MOBILE,
+    PhoneNumberType.TOLL_FREE: LineType.TOLL_FREE,
+    PhoneNumberType.VOIP: LineType.VOIP,
+}
+_COSTLY = {PhoneNumberType.PREMIUM_RATE: "premium-rate", PhoneNumberType.SHARED_COST: "shared-cost"}
+_IMPOSSIBLE = {
+    ValidationResult.INVALID_COUNTRY_CODE: "no such country calling code",
+    ValidationResult.TOO_SHORT: "too short",
+    ValidationResult.IS_POSSIBLE_LOCAL_ONLY: "too short, the area code is missing",
+    ValidationResult.TOO_LONG: "too long",
+    ValidationResult.INVALID_LENGTH: "no number has this length",
+}
+
+
+def parse_number(raw: str) -> PhoneNumber | BadNumber:
+    """Read an E.164 number, or say why it can't be texted."""
+    if not _E164.fullmatch(raw):  # before the cache, which must not fill with texts of any length
+        shown = raw[:_SHOWN]
+        return BadNumber(raw, "not_e164", f"{shown!r}: {_how_to_write(shown)}")
+    return _parse(raw)
+
+
+@lru_cache(maxsize=_CACHED)
+def _parse(raw: str) -> PhoneNumber | BadNumber:
+    try:
+        number = phonenumbers.parse(raw, None)
+    except phonenumbers.NumberParseException as error:
+        return BadNumber(raw, "impossible_number", f"{raw}: {_unreadable(error)}; {_like('US')}")
+    return _checked(raw, number)
+
+
+def _checked(raw: str, number: phonenumbers.PhoneNumber) -> PhoneNumber | BadNumber:
+    country = _country(number)
+    possible = phonenumbers.is_possible_number_with_reason(number)
+    if possible != ValidationResult.IS_POSSIBLE:
+        detail = f"{raw}: {_IMPOSSIBLE[possible]} for {country}; {_like(country)}"
+        return BadNumber(raw, "impossible_number", detail)
+    e164 = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    if e164 != raw:  # a national prefix inside: two spellings of one person would be two persons
+        return BadNumber(raw, "not_e164", f"{raw}: not the international form; write {e164}")
+    line = phonenumbers.number_type(number)
+    if line in _COSTLY:
+        detail = f"{raw}: a {_COSTLY[line]} number in {country}; give the person's own number"
+        return BadNumber(raw, "premium_number", detail)
+    return PhoneNumber(e164, country, _LINE_TYPES.get(line, LineType.UNKNOWN), _zones(number))
+
+
+def _country(number: phonenumbers.PhoneNumber) -> str:
+    """The number's country; where its range is assigned to nobody, the main country of its calling code."""
+    region = phonenumbers.region_code_for_number(number)
+    return region or phonenumbers.region_code_for_country_code(number.country_code or 0)
+
+
+def _zones(number: phonenumbers.PhoneNumber) -> tuple[str, ...]:
+    zones: tuple[str, ...] = timezone.time_zones_for_geographical_number(number)
+    return () if zones == (timezone.UNKNOWN_TIMEZONE,) else zones
+
+
+def _how_to_write(raw: str) -> str:
+    bare = _DECORATION.sub("", raw)
+    if not bare:
+        return f"empty; {_like('US')}"
+    if _E164.fullmatch(bare):
+        return f"not E.164; write {bare}"
+    if bare.startswith("00"):
+        return f"no leading +; {_like('US')}, + in place of 00"
+    if bare.isdecimal():
+        return f"no leading + and country code; {_like('US')}"
+    return f"not a phone number; {_like('US')}"
+
+
+def _unreadable(error: phonenumbers.NumberParseException) -> str:
+    unknown = error.error_type == phonenumbers.NumberParseException.INVALID_COUNTRY_CODE
+    return "no such country calling code" if unknown else "too short or too long to be a phone number"
+
+
+def _like(country: str) -> str:
+    examples = {"US": "+12125550123", "CA": "+16135550123", "GB": "+447700900123"}
+    return f"give E.164, like {examples.get(country, examples['US'])}"

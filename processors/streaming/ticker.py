@@ -1,0 +1,92 @@
+"""Time as an event: a tick to every owned partition, as a local event that no Kafka record stands behind."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import weakref
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import faust
+from faust.streams import _current_event
+from faust.types import TP, EventT, Message
+
+from processors.streaming.fail_stop import FailStop, fail_stop
+
+TickHandler = Callable[[EventT], Awaitable[None]]
+NO_OFFSET = -1
+
+
+def local_event(app: faust.App, tp: TP) -> EventT:
+    """An event of this partition and of the current generation that need not be acknowledged."""
+    message = Message(
+        tp.topic,
+        tp.partition,
+        NO_OFFSET,
+        timestamp=time.time(),
+        timestamp_type=0,
+        headers=[],
+        key=None,
+        value=None,
+        checksum=None,
+        tp=tp,
+        generation_id=app.consumer_generation_id,
+    )
+    return faust.Event(app, None, None, {}, message)
+
+
+def start_ticks(
+    app: faust.App,
+    source_topics: Sequence[str],
+    every_s: float,
+    handler: TickHandler,
+    fail: FailStop = fail_stop,
+) -> None:
+    """Call ``handler`` every ``every_s`` seconds with a local event of every owned partition.
+
+    Topics of one key space share their partitions' owner, so a partition number is ticked once. A partition's next
+    tick waits for its last one; none starts during a rebalance or a recovery, and a rebalance waits for those that
+    run. A handler's exception is given to ``fail``.
+    """
+    ticks = _Ticks(app, frozenset(source_topics), handler, fail)
+    app.timer(every_s, traced=False, name="ticks")(ticks.start_due)
+    # Faust keeps a weak reference to what is connected
+    app.smsflow_ticks = ticks
+    app.on_partitions_revoked.connect(ticks.finish)
+    app.on_before_shutdown.connect(ticks.finish)
+
+
+class _Ticks:
+    def __init__(self, app: faust.App, topics: frozenset[str], handler: TickHandler, fail: FailStop) -> None:
+        self._app = app
+        self._topics = topics
+        self._handler = handler
+        self._fail = fail
+        self._running: dict[int, asyncio.Task[None]] = {}
+
+    async def start_due(self) -> None:
+        """Start a tick for every owned partition whose last one has ended."""
+        if self._app.rebalancing or self._app.in_recovery or self._app.should_stop:
+            return
+        for partition, tp in self._owned().items():
+            last = self._running.get(partition)
+            if last is None or last.done():
+                self._running[partition] = asyncio.get_running_loop().create_task(self._tick(tp))
+
+    async def finish(self, *_: Any, **__: Any) -> None:
+        """Wait for the ticks that run."""
+        running = [task for task in self._running.values() if not task.done()]
+        if running:
+            await asyncio.wait(running)
+
+    def _owned(self) -> dict[int, TP]:
+        return {tp.partition: tp for tp in sorted(self._app.consumer.assignment()) if tp.topic in self._topics}
+
+    async def _tick(self, tp: TP) -> None:
+        event = local_event(self._app, tp)
+        _current_event.set(weakref.ref(event))  # of this task's own context; the frame keeps the event alive
+        try:
+            await self._handler(event)
+        except Exception as error:  # noqa: BLE001  what a tick leaves undone must not be forgotten: this worker ends
+            self._fail("a tick failed", error)

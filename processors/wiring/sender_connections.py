@@ -1,0 +1,73 @@
+"""What a sender worker talks to: Twilio, the topic of revocations, Kafka; opened and closed with its app."""
+
+from __future__ import annotations
+
+import math
+
+import mode
+
+from connectors.clock import SystemClock
+from connectors.kafka.compacted_topic import CompactedTopic
+from connectors.kafka.producer import KafkaPublisher
+from connectors.twilio.api.message_list import TwilioMessageList
+from connectors.twilio.api.sender import TwilioSender
+from processors.core.policy import Policy
+from processors.sender.app import SenderPorts
+from processors.sender.revocations import ReferenceRevocations
+from processors.settings.model import Settings
+from processors.wiring.factories import build_cluster
+from processors.wiring.twilio_account import account_of
+from schemas.codec import Codec
+from schemas.topics import SMS_REVOCATIONS
+
+
+class _RevocationsTopic:
+    """A compacted topic as the revocations want it: with its age by a clock that counts suspended time."""
+
+    def __init__(self, topic: CompactedTopic, clock: SystemClock) -> None:
+        self._topic = topic
+        self._clock = clock
+
+    def get(self, key: bytes) -> bytes | None:
+        return self._topic.get(key)
+
+    def age(self) -> float | None:
+        age = self._topic.age(self._clock.elapsed())
+        return None if math.isinf(age) else age
+
+
+class SenderConnections(mode.Service):  # type: ignore[misc]  # mode is untyped here
+    """Starts before the app and stops after it. Until the revocations are read nobody is called: they fail closed."""
+
+    def __init__(self, settings: Settings, policy: Policy, codec: Codec) -> None:
+        super().__init__()
+        self._settings = settings
+        self._policy = policy
+        self._codec = codec
+        self._clock = SystemClock()
+        self._account = account_of(settings)
+        self._transport = self._account.transport()
+        self._revocations = CompactedTopic(build_cluster(settings), SMS_REVOCATIONS.name, self._clock.elapsed)
+
+    def outside(self) -> SenderPorts:
+        """The ports of the sender stage, kept by these connections."""
+        settings, clock = self._settings, self._clock
+        return SenderPorts(
+            sender=TwilioSender(self._account, self._transport, clock),
+            history=TwilioMessageList(self._account, self._transport, clock),
+            publisher=KafkaPublisher(build_cluster(settings)),
+            revocations=ReferenceRevocations(_RevocationsTopic(self._revocations, clock), self._codec),
+            clock=clock,
+            policy=self._policy,
+            codec=self._codec,
+            calls=settings.worker.concurrency,
+            reconcile_every_s=settings.intervals.reconcile_every_s,
+            reconcile_window_s=settings.intervals.reconcile_back_s,
+        )
+
+    async def on_start(self) -> None:
+        await self._revocations.start()
+
+    async def on_stop(self) -> None:
+        await self._revocations.stop()
+        await self._transport.close()

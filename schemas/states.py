@@ -1,0 +1,149 @@
+"""What the processors' tables hold: written and read through the same codec as the records, so it evolves like them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+
+from schemas.records import Action, ConsentState, Dispatch, Lane, ListEntry, Outcome, SendRequest
+
+
+class Phase(StrEnum):
+    """Where one message is, from intake to its end."""
+
+    WAITING = "waiting"
+    DISPATCHED = "dispatched"
+    UNKNOWN = "unknown"
+    ACCEPTED = "accepted"
+    FINISHED = "finished"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptState:
+    """One attempt as the person stage knows it."""
+
+    attempt: int
+    sender: str
+    issued_at: datetime
+    outcome: Outcome | None = None
+    sid: str | None = None
+    code: int | None = None
+    reason: str | None = None
+    called_at: datetime | None = None
+    intent_until: datetime | None = None
+    settled_at: datetime | None = None
+    look_ups: int = 0
+    price: Decimal | None = None
+    price_currency: str | None = None
+    price_segments: int | None = None
+    priced_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusReport:
+    """One status Twilio reported for an attempt, kept even where it contradicts another."""
+
+    attempt: int
+    status: str
+    error_code: int | None = None
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplayState:
+    """One replay that asked for a message again."""
+
+    replay_id: str
+    refused: str | None = None
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageState:
+    """One message of one person: the request, its attempts and what is known of them."""
+
+    message_id: str
+    phase: Phase
+    request: SendRequest
+    request_hash: str
+    country: str | None = None
+    number_type: str | None = None
+    encoding: str = "GSM-7"
+    segments: int = 0
+    estimated_cost: Decimal = Decimal(0)
+    currency: str = "USD"
+    lane: Lane = Lane.NORMAL
+    deadline: datetime
+    attempts: list[AttemptState] = field(default_factory=list)
+    status_reports: list[StatusReport] = field(default_factory=list)
+    pending_list_entries: list[ListEntry] = field(default_factory=list)
+    status: str | None = None
+    error_code: int | None = None
+    wake_at: datetime | None = None
+    wait_reason: str | None = None
+    wait_since: datetime | None = None
+    failure: str | None = None
+    detail: str | None = None
+    failed_at: datetime | None = None
+    suppressed: bool = False
+    replayable: bool = False
+    replays: list[ReplayState] = field(default_factory=list)
+    applied_offsets: dict[str, int] = field(default_factory=dict)
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsentScope:
+    """What a person last said about one scope (``all`` or a program)."""
+
+    scope: str
+    state: ConsentState
+    channel: str
+    evidence: str | None = None
+    source_id: str
+    occurred_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsentRecord:
+    """Everything one person said about being texted, never overwritten: the newest entry of a scope holds."""
+
+    person: str
+    history: list[ConsentScope] = field(default_factory=list)
+
+
+class AttemptPhase(StrEnum):
+    """Where one attempt is in the sender stage."""
+
+    QUEUED = "queued"
+    INTENT = "intent"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SenderAttempt:
+    """One attempt as the sender stage knows it: queued behind a limit, or called at most once."""
+
+    attempt_id: str
+    phase: AttemptPhase
+    action: Action = Action.SEND
+    command: Dispatch | None = None
+    intent_at: datetime | None = None
+    intent_until: datetime | None = None
+    keep_until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThrottleState:
+    """A sender's token bucket, saved now and then: what is left, how fast it fills, and until when it rests."""
+
+    sender: str
+    rate: float
+    tokens: float
+    at: datetime
+    resting_until: datetime | None = None
+    rest_reason: str | None = None
+
+
+State = MessageState | ConsentRecord | SenderAttempt | ThrottleState
