@@ -15,6 +15,7 @@ from typing import Any
 from faust.types import EventT
 
 from processors.streaming.fail_stop import FailStop, fail_stop
+from processors.streaming.kafka_message import KafkaMessage
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +40,7 @@ class _PendingAcks:
 
     __slots__ = ("generation", "items", "lost", "room")
 
-    def __init__(self, generation: int) -> None:
+    def __init__(self, generation: int | None) -> None:
         self.generation = generation
         self.items: deque[_Item] = deque()
         self.lost = False
@@ -121,7 +122,7 @@ class OrderedAcks:
             if line.lost:
                 _drop_unacked(item.event)
 
-    def _line(self, message: Any) -> _PendingAcks:
+    def _line(self, message: KafkaMessage) -> _PendingAcks:
         line = self._lines.get(message.tp)
         if line is None or line.generation != message.generation_id:
             if line is not None:

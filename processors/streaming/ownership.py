@@ -14,6 +14,8 @@ from typing import Any
 import faust
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 
+from processors.streaming.kafka_message import KafkaMessage
+
 POLL_S = 0.05
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)  # monotonic stops while a machine sleeps
 _STAMP = "last_good_heartbeat"
@@ -60,11 +62,11 @@ class Fence:
         """See the module's `install`."""
         install()
 
-    def holds(self, message: Any) -> bool:
+    def holds(self, message: KafkaMessage) -> bool:
         """Whether the message's partition is ours, and will be for ``reserve_s``. Never awaits: check, then act."""
         return self._ours(message) and self._fresh()
 
-    async def regained(self, message: Any) -> bool:
+    async def regained(self, message: KafkaMessage) -> bool:
         """Wait until the fence holds (True), or until the partition is lost for sure (False).
 
         A late heartbeat closes the fence for a moment although nothing is lost; what is dropped then would not be
@@ -84,7 +86,7 @@ class Fence:
             await asyncio.sleep(POLL_S)
         return False
 
-    def _ours(self, message: Any) -> bool:
+    def _ours(self, message: KafkaMessage) -> bool:
         consumer = self._app.consumer._thread._consumer
         if consumer is None:
             return False
