@@ -2,12 +2,12 @@
 
     python benchmarks/end_to_end.py
 
-One machine's system (`smsflow up`'s parts: real Kafka, ClickHouse engine, Twilio's twin) is started, warmed up, and
-given three loads: as much as it takes, 70 % of that, and one text at a time. CPU is each process's own, as the
-operating system counts it, divided by the messages of that load; Kafka's and the twin's are shown beside, they are not
-smsflow.
+One machine's system (`smsflow up`'s parts: real Kafka, ClickHouse engine, the Twilio simulator) is started, warmed up,
+and given three loads: as much as it takes, 70 % of that, and one text at a time. CPU is each process's own, as the
+operating system counts it, divided by the messages of that load; Kafka's and the simulator's are shown beside, they
+are not smsflow.
 The ceilings come from the same run: what a bare confluent-kafka loop does on this broker, and a bare aiohttp client
-with this twin.
+with this simulator.
 """
 
 from __future__ import annotations
@@ -276,7 +276,7 @@ def bare_loop(settings: Settings, codec: Codec, count: int = 100_000) -> Ceiling
 
 
 async def bare_posts(settings: Settings, count: int = 3000, open_calls: int = 50) -> Ceiling:
-    """Create messages at the twin with aiohttp alone; their callbacks go nowhere."""
+    """Create messages at the simulator with aiohttp alone; their callbacks go nowhere."""
     twilio = settings.twilio
     url = f"{twilio.base_url}/2010-04-01/Accounts/{twilio.account_sid}/Messages.json"
     login = aiohttp.encode_basic_auth(twilio.account_sid, twilio.auth_tokens[0].get_secret_value())
@@ -292,7 +292,7 @@ async def bare_posts(settings: Settings, count: int = 3000, open_calls: int = 50
         began, before = time.monotonic(), time.process_time()
         await asyncio.gather(*(post(session) for _ in range(open_calls)))
         took, cpu = time.monotonic() - began, time.process_time() - before
-    return Ceiling("aiohttp, POST to the twin", count / took, cpu / count * 1000)
+    return Ceiling("aiohttp, POST to the simulator", count / took, cpu / count * 1000)
 
 
 # -- the figures -------------------------------------------------------------------------------------------------------

@@ -53,10 +53,10 @@ SENDERS = tuple(f"+120255501{number:02d}" for number in range(4))
 
 
 class Relay:
-    """Carries every connection on to the twin, and notes when the kernel had each create request."""
+    """Carries every connection on to the simulator, and notes when the kernel had each create request."""
 
-    def __init__(self, twin_port: int, stamps: Path, certificate: str) -> None:
-        self._twin_port = twin_port
+    def __init__(self, simulator_port: int, stamps: Path, certificate: str) -> None:
+        self._simulator_port = simulator_port
         self._out = stamps.open("w", buffering=1)
         self._tls: ssl.SSLContext | None = None
         if certificate:
@@ -69,17 +69,17 @@ class Relay:
         server.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)  # a client inherits it: its first packet may be there
         while True:
             client, _ = server.accept()
-            twin = socket.create_connection(("127.0.0.1", self._twin_port))
+            simulator = socket.create_connection(("127.0.0.1", self._simulator_port))
             wire = Wire(client, self._tls)
-            threading.Thread(target=self._there, args=(wire, twin), daemon=True).start()
-            threading.Thread(target=_back, args=(twin, wire), daemon=True).start()
+            threading.Thread(target=self._there, args=(wire, simulator), daemon=True).start()
+            threading.Thread(target=_back, args=(simulator, wire), daemon=True).start()
 
-    def _there(self, wire: Wire, twin: socket.socket) -> None:
+    def _there(self, wire: Wire, simulator: socket.socket) -> None:
         for more, at in wire.heard():
-            twin.sendall(more)
+            simulator.sendall(more)
             if (found := _ATTEMPT.search(more)) is not None:
                 print(found[1].decode(), at, file=self._out)
-        twin.close()
+        simulator.close()
 
 
 class Wire:
@@ -133,9 +133,9 @@ class Wire:
             return plain
 
 
-def _back(twin: socket.socket, wire: Wire) -> None:
+def _back(simulator: socket.socket, wire: Wire) -> None:
     try:
-        while more := twin.recv(1 << 16):
+        while more := simulator.recv(1 << 16):
             wire.say(more)
     except OSError:
         pass  # the client is through
@@ -234,18 +234,18 @@ def _burn() -> None:
 
 @contextmanager
 def served(folder: Path, certificate: str) -> Iterator[tuple[str, Path]]:
-    """The twin and the relay before it: the relay's address, and the file with its stamps."""
-    twin_port, relay_port, stamps = _free_port(), _free_port(), folder / "stamps"
-    environ = {**os.environ, "SMSFLOW_SIMULATOR_PORT": str(twin_port), "SMSFLOW_DATA_DIR": str(folder)}
+    """The simulator and the relay before it: the relay's address, and the file with its stamps."""
+    simulator_port, relay_port, stamps = _free_port(), _free_port(), folder / "stamps"
+    environ = {**os.environ, "SMSFLOW_SIMULATOR_PORT": str(simulator_port), "SMSFLOW_DATA_DIR": str(folder)}
     environ["SMSFLOW_TWILIO_PUBLIC_URL"] = "http://127.0.0.1:9"
     commands = (
         [sys.executable, "-m", "processors.cli", "simulator"],
-        [sys.executable, __file__, "--relay", json.dumps([relay_port, twin_port, str(stamps), certificate])],
+        [sys.executable, __file__, "--relay", json.dumps([relay_port, simulator_port, str(stamps), certificate])],
     )
     log = (folder / "log").open("wb")
     running = [subprocess.Popen(command, env=environ, stdout=log, stderr=log) for command in commands]
     try:
-        for port in (twin_port, relay_port):
+        for port in (simulator_port, relay_port):
             _await_port(port)
         yield f"http{'s' if certificate else ''}://localhost:{relay_port}", stamps
     finally:
@@ -317,8 +317,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--relay", help=argparse.SUPPRESS)
     given = parser.parse_args(arguments)
     if given.relay:
-        port, twin_port, stamps, certificate = json.loads(given.relay)
-        Relay(twin_port, Path(stamps), certificate).serve(port)
+        port, simulator_port, stamps, certificate = json.loads(given.relay)
+        Relay(simulator_port, Path(stamps), certificate).serve(port)
     if _CERTIFICATE not in os.environ:
         sys.exit(trusting(sys.argv[1:]))
     print(f"microseconds from the last check to the wire, {given.calls} calls, {given.at_once} at once")

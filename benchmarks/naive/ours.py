@@ -21,7 +21,7 @@ WORKERS = ("sender", "person")
 
 
 class Ours:
-    """smsflow on its own Kafka and its own twin."""
+    """smsflow on its own Kafka and its own simulator."""
 
     name = "smsflow"
 

@@ -24,7 +24,7 @@ _LOOK_S = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """``kills``: how many messages the twin has accepted when the workers die."""
+    """``kills``: how many messages the simulator has accepted when the workers die."""
 
     seed: int
     batch: Batch
@@ -40,7 +40,7 @@ class Schedule:
 
 
 class Side(Protocol):
-    """One way to send, with a twin of its own."""
+    """One way to send, with a simulator of its own."""
 
     name: str
 
@@ -53,7 +53,7 @@ class Side(Protocol):
         ...
 
     def accepted(self) -> int:
-        """How many messages the twin has accepted."""
+        """How many messages the simulator has accepted."""
         ...
 
     def fall(self) -> None:
@@ -126,7 +126,7 @@ def count(
     failed: frozenset[str],
     stops: Mapping[str, datetime],
 ) -> Result:
-    """``accepted``: message, person and time of every row of the twin's ledger. ``stops``: when they were on record."""
+    """``accepted``: message, person and time per row of the simulator's ledger. ``stops``: when each was on record."""
     rows = [row for row in accepted if row[0] in schedule.batch.ids]
     times = Counter(message_id for message_id, _, _ in rows)
     rest = schedule.batch.ids - times.keys()

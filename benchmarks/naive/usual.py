@@ -1,4 +1,4 @@
-"""The usual way as processes: a Redis-speaking broker, Celery's worker, the webhooks' endpoint, the twin."""
+"""The usual way as processes: a Redis-speaking broker, Celery's worker, the webhooks' endpoint, the simulator."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ REST_S = 300.0
 
 
 class Usual:
-    """Celery on its own twin."""
+    """Celery on its own simulator."""
 
     name = "Celery, autoretry"
 
@@ -64,12 +64,12 @@ class Usual:
         self._store = Redis.from_url(self._broker.connection_url, decode_responses=True)
         self._stack.callback(self._store.close)
         public = self._serve_webhooks()
-        self._start_twin(public)
+        self._start_simulator(public)
         self._given = {
             "NAIVE_BROKER": self._broker.connection_url,
             "NAIVE_ACCOUNT": ACCOUNT_SID,
             "NAIVE_TOKEN": AUTH_TOKEN,
-            "NAIVE_TWILIO": self._twin,
+            "NAIVE_TWILIO": self._simulator,
             "NAIVE_PUBLIC": public,
         }
         os.environ |= self._given  # before the task is imported: its client and broker come from there
@@ -83,9 +83,9 @@ class Usual:
         self._stack.callback(server.shutdown)
         return f"http://127.0.0.1:{server.server_address[1]}"
 
-    def _start_twin(self, public: str) -> None:
+    def _start_simulator(self, public: str) -> None:
         port = free_port()
-        self._twin = f"http://127.0.0.1:{port}"
+        self._simulator = f"http://127.0.0.1:{port}"
         settings = {
             "SMSFLOW_DATA_DIR": str(self._folder),
             "SMSFLOW_SIMULATOR_PORT": str(port),
@@ -94,11 +94,11 @@ class Usual:
             "SMSFLOW_SENDERS": json.dumps([{"id": name, "number_type": "10dlc", "mps": 10} for name in POOL]),
             "SMSFLOW_TWILIO_PUBLIC_URL": public,
         }
-        twin = ChildProcess("simulator", ("simulator",), self._folder, settings)
-        self._stack.callback(twin.stop)
-        twin.start()
-        assert wait_for(lambda: twin.ready() is not None or not twin.alive()), twin.obituary()
-        assert twin.alive(), twin.obituary()
+        simulator = ChildProcess("simulator", ("simulator",), self._folder, settings)
+        self._stack.callback(simulator.stop)
+        simulator.start()
+        assert wait_for(lambda: simulator.ready() is not None or not simulator.alive()), simulator.obituary()
+        assert simulator.alive(), simulator.obituary()
         for fault in LOSSES:
             self._post("/sim/faults", fault)
         self._post("/sim/callback-faults", BAD_CALLBACKS)
@@ -159,7 +159,7 @@ class Usual:
 
     def _count(self, schedule: Schedule) -> Result:
         suppressed, failed = self._told(self._tasks.SUPPRESSED), self._told(self._tasks.FAILED)
-        with urllib.request.urlopen(f"{self._twin}/sim/ledger") as answer:
+        with urllib.request.urlopen(f"{self._simulator}/sim/ledger") as answer:
             ledger = [row for row in map(json.loads, answer) if row["kind"] == "api"]
         return count(self.name, schedule, rows_of(ledger, _message_of), suppressed, failed, self._stops)
 
@@ -167,11 +167,11 @@ class Usual:
         return frozenset(map(str, self._store.smembers(key)))
 
     def _get(self, path: str) -> Any:
-        with urllib.request.urlopen(self._twin + path) as answer:
+        with urllib.request.urlopen(self._simulator + path) as answer:
             return json.load(answer)
 
     def _post(self, path: str, content: Mapping[str, Any]) -> None:
-        request = urllib.request.Request(self._twin + path, json.dumps(content).encode(), method="POST")
+        request = urllib.request.Request(self._simulator + path, json.dumps(content).encode(), method="POST")
         with urllib.request.urlopen(request):
             pass
 

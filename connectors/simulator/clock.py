@@ -1,4 +1,4 @@
-"""Time as the twin sees it: the wall clock in a running simulator, a hand-set one in tests."""
+"""Time as the simulator sees it: the wall clock in a running simulator, a hand-set one in tests."""
 
 import asyncio
 from collections.abc import Callable

@@ -16,7 +16,7 @@ VERBS = {
     "worker": "Run a person or a sender worker.",
     "ingest": "Run the webhook ingester.",
     "sink": "Run the ClickHouse sink.",
-    "simulator": "Run Twilio's twin.",
+    "simulator": "Run the Twilio simulator.",
     "topics": "Create the topics, show how they differ, read them.",
     "migrate": "Bring ClickHouse's tables up to date.",
     "send": "Publish one send request.",

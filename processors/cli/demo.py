@@ -43,7 +43,7 @@ PLAIN_EVERY_S = 5.0
 def command(
     context: click.Context, count: int | None, file: Path | None, rate: float, *, keep: bool, as_json: bool
 ) -> None:
-    """Send real texts through Kafka, both stages, Twilio's twin, webhooks and ClickHouse; compare with its ledger.
+    """Send real texts through Kafka, both stages, the Twilio simulator, webhooks, ClickHouse; compare with its ledger.
 
     --texts takes a file of lines, or of lines with a label and a tab before the text. Some people say STOP in the
     middle. The exit status is not 0 if a promise was broken.

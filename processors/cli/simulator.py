@@ -1,4 +1,4 @@
-"""``smsflow simulator``: Twilio's twin, spoken to by the unmodified SDK."""
+"""``smsflow simulator``: the Twilio simulator, spoken to by the unmodified SDK."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ QUICK = Latencies(choose=Span.ms(1, 3), depart=Span.ms(2, 10), receipt=Span.ms(5
 
 @click.command(
     "simulator",
-    help=f"""Run Twilio's twin: it accepts messages, calls back, and keeps a ledger.
+    help=f"""Run the Twilio simulator: it accepts messages, calls back, and keeps a ledger.
 
     Its account is {ACCOUNT_SID} with the auth token {AUTH_TOKEN}. What people text is posted to
     twilio.public_url. The control API under /sim: inbound, outcomes, faults, ledger, summary.
@@ -43,14 +43,14 @@ def command(context: click.Context) -> None:
 
 @asynccontextmanager
 async def open_simulator(settings: Settings) -> AsyncIterator[str]:
-    """Run the twin on its journal in the data directory; gives its address."""
+    """Run the simulator on its journal in the data directory; gives its address."""
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     async with Simulator(simulator_settings(settings)) as simulator:
         yield simulator.base_url
 
 
 def simulator_settings(settings: Settings) -> SimulationSettings:
-    """The twin of this installation: its senders are our senders, its webhooks come to our ingester."""
+    """The simulator of this installation: its senders are our senders, its webhooks come to our ingester."""
     given = settings.simulator
     made = SimulationSettings(
         host=given.host,

@@ -21,7 +21,7 @@ LOOK_EVERY_S = 0.25
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Where everything is kept; SMSFLOW_DATA_DIR.")
 @click.pass_context
 def command(context: click.Context, data_dir: Path | None) -> None:
-    """Run the whole system on this machine: Kafka, ClickHouse, Twilio's twin, ingester, sink and both workers.
+    """Run the whole system on this machine: Kafka, ClickHouse, the Twilio simulator, ingester, sink and both workers.
 
     Nothing need be installed. What the settings name (a broker, a ClickHouse, a Twilio account) is used in place of
     the embedded one. The data directory continues where it was left.
@@ -65,7 +65,7 @@ def _introduce(machine: Machine, console: Console) -> None:
     told = machine.told()
     where = {
         "Kafka": told.broker,
-        "Twilio's twin" if machine.simulated else "Twilio": told.twilio.base_url,
+        "the Twilio simulator" if machine.simulated else "Twilio": told.twilio.base_url,
         "webhooks": f"http://{told.ingester.host}:{told.ingester.port}",
         "reports": told.sink_url,
     }

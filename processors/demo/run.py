@@ -51,13 +51,13 @@ class DemoRun:
         codec = build_codec(self.settings)
         started = datetime.now(UTC)
         async with aiohttp.ClientSession() as session:
-            twin = SimulatorClient(self.settings.twilio.base_url, session)
+            simulator = SimulatorClient(self.settings.twilio.base_url, session)
             helpers = [asyncio.create_task(self._follow(codec)), asyncio.create_task(self._look_on())]
             try:
-                await self._guarded(self._send_all(codec, twin), helpers)
-                await self._guarded(self._until_calm(twin), helpers)
-                billed = await self._billed(started, twin)
-                return build_report(self.tally, accepted(await twin.ledger()), billed)
+                await self._guarded(self._send_all(codec, simulator), helpers)
+                await self._guarded(self._until_calm(simulator), helpers)
+                billed = await self._billed(started, simulator)
+                return build_report(self.tally, accepted(await simulator.ledger()), billed)
             finally:
                 for helper in helpers:
                     helper.cancel()
@@ -71,17 +71,17 @@ class DemoRun:
         for ended in done:
             ended.result()
 
-    async def _send_all(self, codec: Codec, twin: SimulatorClient) -> None:
+    async def _send_all(self, codec: Codec, simulator: SimulatorClient) -> None:
         """Half, then STOPs while the next ones are under way, then one more text to everybody who said STOP."""
         letters = plan_load(self.bodies, self.count)
         stops = max(1, round(self.count * STOPS))
         first, second = letters[: self.count // 2], letters[self.count // 2 : self.count - stops - 1]
         publisher = KafkaPublisher(build_cluster(self.settings))
         await self._send(codec, publisher, first)
-        stopped, _ = await asyncio.gather(self._stop(twin, stops), self._send(codec, publisher, second))
+        stopped, _ = await asyncio.gather(self._stop(simulator, stops), self._send(codec, publisher, second))
         again = [(person, body) for (person, _), (_, body) in zip(cycle(stopped), letters[-stops - 1 :], strict=False)]
         await self._send(codec, publisher, again[:-1])
-        await self._start_again(twin, stopped[0])
+        await self._start_again(simulator, stopped[0])
         await self._send(codec, publisher, [(stopped[0][0], again[-1][1])])
 
     async def _send(self, codec: Codec, publisher: KafkaPublisher, letters: Sequence[tuple[str, str]]) -> None:
@@ -98,27 +98,27 @@ class DemoRun:
             done = due
             await asyncio.sleep(_BATCH_S)
 
-    async def _stop(self, twin: SimulatorClient, count: int) -> list[tuple[str, str]]:
+    async def _stop(self, simulator: SimulatorClient, count: int) -> list[tuple[str, str]]:
         """Some of those who were texted say STOP; returns them and our numbers when that is on record."""
-        texted = await self._texted(twin)
+        texted = await self._texted(simulator)
         step = max(1, len(texted) // count)
         stopping = list(texted.items())[::step][:count]
         for (person, to), word in zip(stopping, cycle(WORDS), strict=False):
-            await twin.say(person, to, word)
+            await simulator.say(person, to, word)
         await self._on_record([person for person, _ in stopping], revoked=True)
         return stopping
 
-    async def _texted(self, twin: SimulatorClient) -> dict[str, str]:
+    async def _texted(self, simulator: SimulatorClient) -> dict[str, str]:
         """Who was texted so far, and from which of our numbers."""
         async with asyncio.timeout(PATIENCE_S):
             while True:
-                rows = [row for row in await twin.ledger() if row["kind"] == "api" and row["from"]]
+                rows = [row for row in await simulator.ledger() if row["kind"] == "api" and row["from"]]
                 if rows:
                     return {row["to"]: row["from"] for row in rows}
                 await asyncio.sleep(_LOOK_S)
 
-    async def _start_again(self, twin: SimulatorClient, person: tuple[str, str]) -> None:
-        await twin.say(*person, "START")
+    async def _start_again(self, simulator: SimulatorClient, person: tuple[str, str]) -> None:
+        await simulator.say(*person, "START")
         await self._on_record([person[0]], revoked=False)
 
     async def _on_record(self, people: Sequence[str], *, revoked: bool) -> None:
@@ -126,18 +126,18 @@ class DemoRun:
             while not all(self.tally.revoked(person) is revoked for person in people):  # noqa: ASYNC110  heard elsewhere
                 await asyncio.sleep(_LOOK_S / 5)
 
-    async def _until_calm(self, twin: SimulatorClient) -> None:
+    async def _until_calm(self, simulator: SimulatorClient) -> None:
         """Until nothing is open here and nothing is due there, or nothing has happened for `PATIENCE_S`."""
         self._heard_at = time.monotonic()
         while time.monotonic() - self._heard_at < PATIENCE_S:
-            if not self.tally.unfinished() and await twin.calm():
+            if not self.tally.unfinished() and await simulator.calm():
                 return
             await asyncio.sleep(_LOOK_S)
 
-    async def _billed(self, since: datetime, twin: SimulatorClient) -> Billed:
+    async def _billed(self, since: datetime, simulator: SimulatorClient) -> Billed:
         """ClickHouse's sums, once they agree with the ledger; or as they are when nothing has happened for long."""
         while True:
-            prices = [row.price for row in accepted(await twin.ledger()) if row.price is not None]
+            prices = [row.price for row in accepted(await simulator.ledger()) if row.price is not None]
             billed = await asyncio.to_thread(self._ask_clickhouse, since)
             done = billed is not None and billed.billed == -sum(prices, Decimal(0))
             if billed is not None and (done or time.monotonic() - self._heard_at > PATIENCE_S):

@@ -80,7 +80,7 @@ class Machine:
 
     @property
     def simulated(self) -> bool:
-        """Whether Twilio's twin stands in for Twilio."""
+        """Whether the Twilio simulator stands in for Twilio."""
         return not self.settings.twilio.account_sid
 
     @property
@@ -137,13 +137,13 @@ class Machine:
             "SMSFLOW_SINK_URL": f"http://{LOCAL}:{ports['sink']}",
             "SMSFLOW_WORKER_INSTANCE_ID": "1",
         }
-        twin = _twin(ports) if self.simulated else {}
+        simulator = _simulator_settings(ports) if self.simulated else {}
         fixed = {"SMSFLOW_DATA_DIR": str(self.folder), **addresses}
-        return DEFAULTS | own | twin | dict(self.tuning) | self.settings.environment() | fixed
+        return DEFAULTS | own | simulator | dict(self.tuning) | self.settings.environment() | fixed
 
 
-def _twin(ports: Mapping[str, int]) -> dict[str, str]:
-    """Settings that make Twilio's twin the account."""
+def _simulator_settings(ports: Mapping[str, int]) -> dict[str, str]:
+    """Settings that make the Twilio simulator the account."""
     senders = [{"id": number, "number_type": _type_of(number), "mps": 100} for number in POOL]
     return {
         "SMSFLOW_TWILIO_ACCOUNT_SID": ACCOUNT_SID,

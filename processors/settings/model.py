@@ -154,7 +154,7 @@ class SinkSettings(_Group):
 
 
 class SimulatorSettings(_Group):
-    """Twilio's twin. ``quick``: latencies of milliseconds, for demonstrations. ``rate``: segments/s of each sender."""
+    """The Twilio simulator. ``quick``: latencies of milliseconds, for demos. ``rate``: segments/s per sender."""
 
     host: str = "127.0.0.1"
     port: Port = 8082

@@ -1,0 +1,1 @@
+"""What smsflow adds to Faust: durable tables, ordered acknowledgements, partition ownership and ticks."""

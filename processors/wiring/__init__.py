@@ -1,0 +1,1 @@
+"""Builds the parts of each role from the settings, and runs them."""

@@ -59,7 +59,7 @@ DISPATCHES: dict[str, dict[str, Any]] = {
 
 
 @dataclass
-class Twin:
+class Harness:
     """The simulator, what passes before it, and the clients of both kinds."""
 
     simulator: Simulator
@@ -83,7 +83,7 @@ def judged() -> Judge:
 
 
 @pytest.fixture
-async def twin(judged: Judge) -> AsyncIterator[Twin]:
+async def harness(judged: Judge) -> AsyncIterator[Harness]:
     """Whatever passed in a test, and was not sent wrongly on purpose, is judged when the test is over."""
     clock, campaign = ManualClock(NOW), Campaign(rate=12.0)
     accounts = (Account(services=(Service(campaign=campaign, advanced_opt_out=True),)),)
@@ -103,27 +103,29 @@ async def twin(judged: Judge) -> AsyncIterator[Twin]:
         sdk.api.base_url = recorder.base_url
         sender = TwilioSender(account, transport, clock)
         history = TwilioMessageList(account, transport, clock, page_size=2)
-        yield Twin(simulator, recorder, sender, history, sdk, clock)
+        yield Harness(simulator, recorder, sender, history, sdk, clock)
         await transport.close()
         http.session.close()
     assert recorder.exchanges
     assert [fault for each in recorder.exchanges for fault in judged.answer(each)] == []
 
 
-def requests_are_right(twin: Twin, judged: Judge) -> None:
-    assert [fault for each in twin.recorder.exchanges for fault in judged.request(each)] == []
+def requests_are_right(harness: Harness, judged: Judge) -> None:
+    assert [fault for each in harness.recorder.exchanges for fault in judged.request(each)] == []
 
 
 # --- what our client sends --------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("changes", DISPATCHES.values(), ids=list(DISPATCHES))
-async def test_every_create_call_of_ours_is_as_described(twin: Twin, judged: Judge, changes: dict[str, Any]) -> None:
-    answer = await twin.sender.send(dispatch(**changes), lambda: None)
+async def test_every_create_call_of_ours_is_as_described(
+    harness: Harness, judged: Judge, changes: dict[str, Any]
+) -> None:
+    answer = await harness.sender.send(dispatch(**changes), lambda: None)
 
     assert answer.outcome is Outcome.ACCEPTED
-    assert (twin.last().method, twin.last().status) == ("POST", 201)
-    requests_are_right(twin, judged)
+    assert (harness.last().method, harness.last().status) == ("POST", 201)
+    requests_are_right(harness, judged)
 
 
 def look_up(**changes: Any) -> Dispatch:
@@ -131,22 +133,22 @@ def look_up(**changes: Any) -> Dispatch:
     return dispatch(**{"action": Action.LOOK_UP, **window, **changes})
 
 
-async def test_every_list_call_of_ours_is_as_described(twin: Twin, judged: Judge) -> None:
+async def test_every_list_call_of_ours_is_as_described(harness: Harness, judged: Judge) -> None:
     """With and without days, and on every following page."""
     for number in range(5):
-        await twin.sender.send(dispatch(body=f"n{number}"), lambda: None)
-    await twin.simulator.settle()
-    twin.clock.advance(timedelta(minutes=5))
+        await harness.sender.send(dispatch(body=f"n{number}"), lambda: None)
+    await harness.simulator.settle()
+    harness.clock.advance(timedelta(minutes=5))
 
-    assert (await twin.history.find(look_up(body="n1"))).outcome is Outcome.ACCEPTED
-    assert (await twin.history.find(look_up(body="unknown"))).outcome is Outcome.ABSENT
-    entries = [entry async for page in twin.history.entries(NOW, NOW + timedelta(hours=1)) for entry in page]
+    assert (await harness.history.find(look_up(body="n1"))).outcome is Outcome.ACCEPTED
+    assert (await harness.history.find(look_up(body="unknown"))).outcome is Outcome.ABSENT
+    entries = [entry async for page in harness.history.entries(NOW, NOW + timedelta(hours=1)) for entry in page]
 
     assert len(entries) == 5
-    queries = [each.query for each in twin.recorder.exchanges if each.method == "GET"]
+    queries = [each.query for each in harness.recorder.exchanges if each.method == "GET"]
     assert any("DateSent" in query for query in queries)
     assert any("PageToken" in query for query in queries)
-    requests_are_right(twin, judged)
+    requests_are_right(harness, judged)
 
 
 # --- what the simulator answers ---------------------------------------------------------------------------------------
@@ -157,44 +159,46 @@ ENDS = (("delivered", None), ("undelivered", 30003), ("failed", 30007), ("sent",
 @pytest.mark.parametrize("sender", [NUMBER, SERVICE_SID], ids=["number", "service"])
 @pytest.mark.parametrize(("status", "code"), ENDS)
 async def test_a_message_is_shown_as_described_at_every_step(
-    twin: Twin, judged: Judge, sender: str, status: str, code: int | None
+    harness: Harness, judged: Judge, sender: str, status: str, code: int | None
 ) -> None:
     """From its first status until it is priced."""
-    twin.simulator.world.life.script(PERSON, status, code, 1)
-    sid = (await twin.sender.send(dispatch(sender=sender), lambda: None)).sid
+    harness.simulator.world.life.script(PERSON, status, code, 1)
+    sid = (await harness.sender.send(dispatch(sender=sender), lambda: None)).sid
     seen = []
-    while (due := twin.simulator.world.next_due()) is not None:
-        await twin.simulator.advance(due - twin.simulator.clock.now())
-        shown = await twin.by_sdk(lambda messages: messages(sid).fetch())
+    while (due := harness.simulator.world.next_due()) is not None:
+        await harness.simulator.advance(due - harness.simulator.clock.now())
+        shown = await harness.by_sdk(lambda messages: messages(sid).fetch())
         seen.append((shown.status, shown.price is not None))
 
     assert seen[-1] == (status, True)
     assert "queued" in [each for each, _ in seen] or sender == NUMBER
-    requests_are_right(twin, judged)
+    requests_are_right(harness, judged)
 
 
-async def test_a_schedule_a_cancellation_a_redaction_and_a_deletion_are_as_described(twin: Twin, judged: Judge) -> None:
+async def test_a_schedule_a_cancellation_a_redaction_and_a_deletion_are_as_described(
+    harness: Harness, judged: Judge
+) -> None:
     given = {"to": PERSON, "body": "later", "messaging_service_sid": SERVICE_SID}
     when = NOW + timedelta(minutes=10)
-    made = await twin.by_sdk(lambda messages: messages.create(**given, schedule_type="fixed", send_at=when))
-    assert (await twin.by_sdk(lambda messages: messages(made.sid).fetch())).status == "scheduled"
-    assert (await twin.by_sdk(lambda messages: messages(made.sid).update(status="canceled"))).status == "canceled"
-    assert (await twin.by_sdk(lambda messages: messages(made.sid).update(body=""))).body == ""
-    assert await twin.by_sdk(lambda messages: messages(made.sid).delete())
-    assert (twin.last().status, twin.last().answer) == (204, b"")
-    requests_are_right(twin, judged)
+    made = await harness.by_sdk(lambda messages: messages.create(**given, schedule_type="fixed", send_at=when))
+    assert (await harness.by_sdk(lambda messages: messages(made.sid).fetch())).status == "scheduled"
+    assert (await harness.by_sdk(lambda messages: messages(made.sid).update(status="canceled"))).status == "canceled"
+    assert (await harness.by_sdk(lambda messages: messages(made.sid).update(body=""))).body == ""
+    assert await harness.by_sdk(lambda messages: messages(made.sid).delete())
+    assert (harness.last().status, harness.last().answer) == (204, b"")
+    requests_are_right(harness, judged)
 
 
-async def test_texts_of_people_and_answers_to_them_are_listed_as_described(twin: Twin, judged: Judge) -> None:
+async def test_texts_of_people_and_answers_to_them_are_listed_as_described(harness: Harness, judged: Judge) -> None:
     """And 21610 after it, in both its faces."""
-    pool = twin.simulator.account.services[0].numbers[0]
-    twin.simulator.world.receive(PERSON, pool, "STOP", NOW)
-    await twin.simulator.settle()
-    await twin.by_sdk(lambda messages: messages.create(to=PERSON, body="x", messaging_service_sid=SERVICE_SID))
-    await twin.simulator.settle()
+    pool = harness.simulator.account.services[0].numbers[0]
+    harness.simulator.world.receive(PERSON, pool, "STOP", NOW)
+    await harness.simulator.settle()
+    await harness.by_sdk(lambda messages: messages.create(to=PERSON, body="x", messaging_service_sid=SERVICE_SID))
+    await harness.simulator.settle()
     with pytest.raises(TwilioRestException) as caught:
-        await twin.by_sdk(lambda messages: messages.create(to=PERSON, body="x", from_=pool))
-    listed = await twin.by_sdk(lambda messages: messages.list(page_size=1))
+        await harness.by_sdk(lambda messages: messages.create(to=PERSON, body="x", from_=pool))
+    listed = await harness.by_sdk(lambda messages: messages.list(page_size=1))
 
     assert caught.value.code == 21610
     assert [(each.direction, each.error_code) for each in listed] == [
@@ -202,10 +206,10 @@ async def test_texts_of_people_and_answers_to_them_are_listed_as_described(twin:
         ("outbound-reply", None),
         ("inbound", None),
     ]
-    requests_are_right(twin, judged)
+    requests_are_right(harness, judged)
 
 
-async def test_lists_are_as_described_whatever_is_asked_for(twin: Twin, judged: Judge) -> None:
+async def test_lists_are_as_described_whatever_is_asked_for(harness: Harness, judged: Judge) -> None:
     wishes: tuple[dict[str, Any], ...] = (
         {},
         {"to": PERSON, "from_": NUMBER},
@@ -214,12 +218,12 @@ async def test_lists_are_as_described_whatever_is_asked_for(twin: Twin, judged: 
         {"to": "+12125550199"},
     )
     for number in range(3):
-        await twin.by_sdk(lambda messages, n=number: messages.create(to=PERSON, body=f"n{n}", from_=NUMBER))
-    await twin.simulator.settle()
-    sizes = [len(await twin.by_sdk(lambda messages, w=wish: messages.list(**w, page_size=2))) for wish in wishes]
+        await harness.by_sdk(lambda messages, n=number: messages.create(to=PERSON, body=f"n{n}", from_=NUMBER))
+    await harness.simulator.settle()
+    sizes = [len(await harness.by_sdk(lambda messages, w=wish: messages.list(**w, page_size=2))) for wish in wishes]
 
     assert sizes == [3, 3, 3, 3, 0]
-    requests_are_right(twin, judged)
+    requests_are_right(harness, judged)
 
 
 async def test_the_published_lists_of_nothing_are_answered_word_for_word(judged: Judge) -> None:
@@ -259,11 +263,11 @@ WRONG: tuple[tuple[int, int, str, str, dict[str, str]], ...] = (
 
 @pytest.mark.parametrize(("status", "code", "method", "path", "form"), WRONG, ids=lambda each: str(each)[:40])
 async def test_every_refusal_has_twilios_shape(
-    twin: Twin, status: int, code: int, method: str, path: str, form: dict[str, str]
+    harness: Harness, status: int, code: int, method: str, path: str, form: dict[str, str]
 ) -> None:
-    account = twin.simulator.account
+    account = harness.simulator.account
     headers = {"Authorization": aiohttp.encode_basic_auth(account.sid, account.auth_token)}
-    url = f"{twin.recorder.base_url}/2010-04-01/Accounts/{account.sid}/{path}"
+    url = f"{harness.recorder.base_url}/2010-04-01/Accounts/{account.sid}/{path}"
     async with (
         aiohttp.ClientSession(headers=headers) as session,
         session.request(method, url, data=form or None) as response,
@@ -277,30 +281,32 @@ async def test_every_refusal_has_twilios_shape(
     ("fault", "status", "code"),
     [("429", 429, 20429), ("accept_then_500", 500, 20500), ("accept_then_503", 503, 20503)],
 )
-async def test_troubles_have_twilios_shape(twin: Twin, fault: str, status: int, code: int) -> None:
-    twin.simulator.faults.arm(Fault(name=fault))
+async def test_troubles_have_twilios_shape(harness: Harness, fault: str, status: int, code: int) -> None:
+    harness.simulator.faults.arm(Fault(name=fault))
     with pytest.raises(TwilioRestException) as caught:
-        await twin.by_sdk(lambda messages: messages.create(to=PERSON, body="x", from_=NUMBER))
+        await harness.by_sdk(lambda messages: messages.create(to=PERSON, body="x", from_=NUMBER))
     assert (caught.value.status, caught.value.code) == (status, code)
 
 
-async def test_strange_credentials_are_refused_in_twilios_shape(twin: Twin) -> None:
-    stranger = Client(twin.simulator.account.sid, "wrong", http_client=twin.sdk.http_client)
-    stranger.api.base_url = twin.recorder.base_url
+async def test_strange_credentials_are_refused_in_twilios_shape(harness: Harness) -> None:
+    stranger = Client(harness.simulator.account.sid, "wrong", http_client=harness.sdk.http_client)
+    stranger.api.base_url = harness.recorder.base_url
     with pytest.raises(TwilioRestException) as caught:
         await asyncio.to_thread(lambda: stranger.messages.create(to=PERSON, body="x", from_=NUMBER))
     assert (caught.value.status, caught.value.code) == (401, 20003)
 
 
 @pytest.mark.parametrize("code", CODES)
-def test_every_code_the_simulator_knows_is_said_in_twilios_shape(twin_settings: Any, judged: Judge, code: int) -> None:
-    response = ApiResponses(twin_settings, {}).refused(ApiError(code, "it"))
+def test_every_code_the_simulator_knows_is_said_in_twilios_shape(
+    simulator_settings: Any, judged: Judge, code: int
+) -> None:
+    response = ApiResponses(simulator_settings, {}).refused(ApiError(code, "it"))
     assert isinstance(response.body, bytes)
     assert judged.answer(_exchange("post", "Messages.json", response.status, response.body)) == []
 
 
 @pytest.fixture
-def twin_settings() -> Any:
+def simulator_settings() -> Any:
     return Simulator().settings
 
 

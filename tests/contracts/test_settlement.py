@@ -38,7 +38,7 @@ ALWAYS = (OutcomeWeight("delivered", None, 1.0),)
 class Whole:
     """Everything but Kafka. ``done``: the commands, in order."""
 
-    twin: Simulator
+    simulator: Simulator
     sender: TwilioSender
     history: TwilioMessageList
     publisher: MemoryPublisher
@@ -59,7 +59,7 @@ class Whole:
 
     async def _until(self, when: Any) -> None:
         self.clock.advance(when - self.stage.now)
-        await self.twin.advance(when - self.stage.now)
+        await self.simulator.advance(when - self.stage.now)
         self.stage.now = when
         callbacks = [Codec().decode(TwilioCallback, wire.value) for wire in self.publisher.on("sms-callbacks")]
         for callback in callbacks[self._heard :]:
@@ -84,18 +84,18 @@ class Whole:
         return {event.message_id: event.reason for event in self.stage.said(Failed)}
 
     def accepted(self) -> list[str]:
-        """SIDs in the twin's ledger, by the attempt they belong to."""
-        return [message.sid for message in self.twin.world.store.order if message.kind == "api"]
+        """SIDs in the simulator's ledger, by the attempt they belong to."""
+        return [message.sid for message in self.simulator.world.store.order if message.kind == "api"]
 
     def look_ups(self) -> int:
         return sum(command.action is Action.LOOK_UP for command in self.done)
 
 
 @asynccontextmanager
-async def whole(**twin: Any) -> AsyncIterator[Whole]:
+async def whole(**options: Any) -> AsyncIterator[Whole]:
     port, clock, publisher = unused_port(), ManualClock(NOW), MemoryPublisher()
     public = f"http://127.0.0.1:{port}"
-    async with Simulator(clock=SimulatorClock(NOW), mix=ALWAYS, **twin) as simulator:
+    async with Simulator(clock=SimulatorClock(NOW), mix=ALWAYS, **options) as simulator:
         sid, token = simulator.account.sid, simulator.account.auth_token
         settings = IngesterOptions(public_url=public, auth_tokens=(token,))
         account = TwilioAccount(account_sid=sid, user=sid, secret=token, base_url=simulator.base_url, public_url=public)
@@ -109,11 +109,11 @@ async def whole(**twin: Any) -> AsyncIterator[Whole]:
 
 
 def lose_answers(w: Whole, times: int = 1) -> None:
-    w.twin.faults.arm(Fault(name="accept_then_drop", times=times))
+    w.simulator.faults.arm(Fault(name="accept_then_drop", times=times))
 
 
 def lose_requests(w: Whole, times: int = 1) -> None:
-    w.twin.faults.arm(Fault(name="reset_before", times=times))
+    w.simulator.faults.arm(Fault(name="reset_before", times=times))
 
 
 async def test_a_callback_settles_before_the_list_is_asked() -> None:
@@ -218,4 +218,4 @@ async def test_callbacks_tell_two_identical_texts_apart() -> None:
         await w.passes(timedelta(hours=1))
 
         assert [*w.sids("m1"), *w.sids("m2")] == w.accepted()
-        assert {message.to for message in w.twin.world.store.order} == {PERSON}
+        assert {message.to for message in w.simulator.world.store.order} == {PERSON}

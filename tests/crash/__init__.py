@@ -1,1 +1,1 @@
-"""The whole system is killed at named steps while Twilio's twin loses answers; the twin's ledger is the judge."""
+"""The whole system is killed at named steps while the simulator loses answers; the simulator's ledger is the judge."""

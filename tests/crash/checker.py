@@ -1,4 +1,4 @@
-"""The judgement over one batch, from what the topics hold and what the twin accepted. Values only."""
+"""The judgement over one batch, from what the topics hold and what the simulator accepted. Values only."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.crash.stores import clickhouse_faults, consent_faults, table_faults
 GRACE = timedelta(seconds=1)
 """After a revocation's record: what a sender worker may need to read it."""
 SLOWEST = timedelta(seconds=3.5)
-"""How long the twin takes at most to accept what it was asked (`system.LOSSES`)."""
+"""How long the simulator takes at most to accept what it was asked (`system.LOSSES`)."""
 CALL_TIMEOUT = timedelta(seconds=2)
 """`system.TUNING`: an intent's call is over that long after the intent's end."""
 
@@ -109,7 +109,7 @@ def calls(seen: Mapping[str, Sequence[Seen]]) -> dict[str, datetime]:
 
 
 def _called(row: Row, calls: Mapping[str, datetime]) -> datetime:
-    """When the call was made: the twin may have thought about it for as long as its slowest answer takes."""
+    """When the call was made: the simulator may have thought about it for as long as its slowest answer takes."""
     accepted = moment(row["accepted_at"])
     called = calls.get(attempt_of(row) or "", accepted)
     return called if timedelta() <= accepted - called <= SLOWEST else accepted

@@ -18,7 +18,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """``rows``: the twin's ledger. ``dead_letters``: the values of the records set aside.
+    """``rows``: the simulator's ledger. ``dead_letters``: the values of the records set aside.
 
     ``states`` and ``consents`` are the tables'; ``stored`` is ClickHouse's, None where it is not asked. ``heard_from``:
     people whose text or change of consent reached a topic.
@@ -49,7 +49,7 @@ class Problem:
 class Verdict:
     """``waiting``: messages that wait under a name, by it. ``settled_s``: per unknown attempt, None if it still is.
 
-    ``doubts``: messages that ended as ``outcome_unknown`` although the twin has them; see `tests.crash.checker`.
+    ``doubts``: messages that ended as ``outcome_unknown`` although the simulator has them; see `tests.crash.checker`.
     ``unheard``: STOPs that died with the ingester before anything of ours had them; Twilio's own block is left then.
     """
 

@@ -1,6 +1,6 @@
-"""The wire between one worker and the twin, listened to: which create requests left that worker, and when.
+"""The wire between one worker and the simulator, listened to: which create requests left that worker, and when.
 
-What the twin keeps does not say whose call it was, and of a call it reset or refused it keeps nothing.
+What the simulator keeps does not say whose call it was, and of a call it reset or refused it keeps nothing.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ class Heard:
 
 
 class Tap:
-    """Carries every connection made to ``port`` on to the twin, in a thread of its own."""
+    """Carries every connection made to ``port`` on to the simulator, in a thread of its own."""
 
-    def __init__(self, worker: str, twin_port: int) -> None:
+    def __init__(self, worker: str, simulator_port: int) -> None:
         self._worker = worker
-        self._twin_port = twin_port
+        self._simulator_port = simulator_port
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name=f"tap of {worker}", daemon=True)
         self._server: asyncio.Server | None = None
@@ -66,12 +66,12 @@ class Tap:
         self._carried.add(task)
         try:
             with contextlib.suppress(OSError):  # either side ends as it likes: faults do so on purpose
-                twin_reader, twin_writer = await asyncio.open_connection("127.0.0.1", self._twin_port)
+                simulator_reader, simulator_writer = await asyncio.open_connection("127.0.0.1", self._simulator_port)
                 async with asyncio.TaskGroup() as group:
-                    there = group.create_task(_carry(reader, twin_writer, Requests(self._note).feed))
-                    back = group.create_task(_carry(twin_reader, writer, lambda _bytes: None))
+                    there = group.create_task(_carry(reader, simulator_writer, Requests(self._note).feed))
+                    back = group.create_task(_carry(simulator_reader, writer, lambda _bytes: None))
                     await asyncio.wait((there, back), return_when=asyncio.FIRST_COMPLETED)
-                    twin_writer.close()
+                    simulator_writer.close()
                     writer.close()
         finally:
             writer.close()

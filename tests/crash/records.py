@@ -154,7 +154,7 @@ def message_of(attempt_id: str | None) -> str | None:
 
 
 def attempt_of(row: dict[str, Any]) -> str | None:
-    """The attempt that a row of the twin's ledger came from: it stands in the callback's URL, which the twin keeps."""
+    """The attempt that a row of the simulator's ledger came from, as the callback's URL names it."""
     return parse_qs(urlsplit(row["callback_url"] or "").query).get("attempt_id", [None])[0]
 
 

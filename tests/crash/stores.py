@@ -1,4 +1,4 @@
-"""What is kept, held against the twin's ledger: the tables' newest states, and ClickHouse's rows. Values only."""
+"""What is kept, held against the simulator's ledger: the tables' newest states, and ClickHouse's rows. Values only."""
 
 from __future__ import annotations
 

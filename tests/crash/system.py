@@ -63,7 +63,7 @@ LOSSES: tuple[Mapping[str, Any], ...] = (
     {"fault": "garbage_201", "probability": 0.03},
     {"fault": "429", "probability": 0.02},
 )
-"""What the twin's create call does while processes die."""
+"""What the simulator's create call does while processes die."""
 BAD_CALLBACKS = {"late": 0.1, "lost": 0.05, "duplicated": 0.1, "reordered": 0.05, "late_by_seconds": 1}
 
 
@@ -76,7 +76,7 @@ class System:
     """Everything on one data directory. ``rate``: segments per second of each of six senders.
 
     ``workers`` of each stage are ``person-1``, ``person-2``, …; the only one is ``person``. Of several sender workers
-    each calls the twin by a wire of its own, which is listened to.
+    each calls the simulator by a wire of its own, which is listened to.
     """
 
     def __init__(self, folder: Path, *, seed: int = 1, rate: float = 10.0, sink: bool = True, workers: int = 1) -> None:
@@ -214,7 +214,7 @@ class System:
         """Remember an event for the history of a failure."""
         self.told.append((datetime.now(UTC), what))
 
-    # --- the twin ---
+    # --- the simulator ---
 
     def heard(self) -> list[Heard]:
         """Every create request that left one of several sender workers, in the order in which they came."""
@@ -235,13 +235,13 @@ class System:
         self._post("/sim/inbound", {"from": person, "to": to, "body": body})
 
     def ledger(self, after: int = 0) -> list[dict[str, Any]]:
-        """What the twin accepted by its API, from a place in the ledger on."""
+        """What the simulator accepted by its API, from a place in the ledger on."""
         with urllib.request.urlopen(f"{self._urls['simulator']}/sim/ledger?after={after}") as answer:
             rows = [json.loads(line) for line in answer]
         return [row for row in rows if row["kind"] == "api"]
 
     def accepted(self) -> int:
-        """How many messages the twin has accepted."""
+        """How many messages the simulator has accepted."""
         with urllib.request.urlopen(f"{self._urls['simulator']}/sim/summary") as answer:
             by_kind = json.load(answer)["by_kind"]
         return int(by_kind.get("api", {"messages": 0})["messages"])
@@ -265,8 +265,8 @@ class System:
 
     def _listen(self) -> None:
         """A wire for each of several sender workers."""
-        twin_port = int(self._urls["simulator"].rpartition(":")[2])
-        self._taps = {name: Tap(name, twin_port) for name in self.roles if name.startswith("sender-")}
+        simulator_port = int(self._urls["simulator"].rpartition(":")[2])
+        self._taps = {name: Tap(name, simulator_port) for name in self.roles if name.startswith("sender-")}
         for tap in self._taps.values():
             tap.start()
 

@@ -45,7 +45,7 @@ def test_whoever_is_killed_in_the_middle_nothing_is_sent_twice_nothing_is_lost_n
 
 
 def after(system: System, accepted: int, act: Callable[[], None]) -> None:
-    """Do something once the twin has accepted so many messages: in the middle, then."""
+    """Do something once the simulator has accepted so many messages: in the middle, then."""
     assert wait_for(lambda: system.accepted() >= accepted), system.fallen()
     act()
 
@@ -57,7 +57,7 @@ def fell(system: System, name: str) -> None:
 
 
 def clickhouse_agrees(system: System) -> None:
-    """ClickHouse comes to hold as many sent messages, and the same bill, as the twin's ledger."""
+    """ClickHouse comes to hold as many sent messages, and the same bill, as the simulator's ledger."""
     rows = system.ledger()
     bill = -sum((Decimal(row["price"]) for row in rows if row["price"] is not None), Decimal(0))
 

@@ -178,26 +178,26 @@ class Machine:
 
         return until(lambda: next(filter(fits, self.records(topic)), None), f"{fields} on {topic.name}")
 
-    # --- Twilio's twin ---
+    # --- the Twilio simulator ---
 
     def ledger(self, person: str | None = None) -> list[dict[str, Any]]:
-        """What the twin accepted by its API."""
+        """What the simulator accepted by its API."""
         rows = map(json.loads, self._get(f"{self.told.twilio.base_url}/sim/ledger").splitlines())
         return [row for row in rows if row["kind"] == "api" and row["to"] == (person or row["to"])]
 
-    def twin(self, path: str, method: str = "POST", **wish: object) -> None:
-        """Tell the twin something: a fault, an outcome, what a person texts."""
+    def control(self, path: str, method: str = "POST", **wish: object) -> None:
+        """Tell the simulator something: a fault, an outcome, what a person texts."""
         status, says = post(f"{self.told.twilio.base_url}/sim/{path}", json.dumps(wish).encode(), {}, method)
         assert status < 300, says
 
     def summary(self) -> dict[str, Any]:
-        """The twin's own figures."""
+        """The simulator's own figures."""
         found: dict[str, Any] = json.loads(self._get(f"{self.told.twilio.base_url}/sim/summary"))
         return found
 
     def text(self, person: str, to: str, body: str) -> None:
         """A person texts one of our numbers."""
-        self.twin("inbound", **{"from": person, "to": to, "body": body})
+        self.control("inbound", **{"from": person, "to": to, "body": body})
 
     # --- webhooks ---
 

@@ -44,7 +44,7 @@ def test_a_replayed_webhook_is_answered_and_counts_once(machine: Machine) -> Non
 
 def test_a_status_recorded_and_replayed_later_changes_nothing(machine: Machine) -> None:
     """The ingester remembers; and a status in another envelope, which it cannot know, is the same status."""
-    machine.twin("outcomes", to=STRANGER, status="delivered")
+    machine.control("outcomes", to=STRANGER, status="delivered")
     machine.ask(request("replayed-webhook", STRANGER))
     machine.became("replayed-webhook", "delivered")
     [row] = machine.ledger(STRANGER)
@@ -57,7 +57,7 @@ def test_a_status_recorded_and_replayed_later_changes_nothing(machine: Machine) 
     handled(machine, STRANGER)
 
     callbacks = [said for said in machine.records(SMS_CALLBACKS) if said.attempt_id == "replayed-webhook/1"]
-    assert len(callbacks) == 4  # two of the twin's, and once each of the two that were posted here
+    assert len(callbacks) == 4  # two of the simulator's, and once each of the two that were posted here
     events = [event for event in machine.records(SMS_STATUS) if event.message_id == "replayed-webhook"]
     assert [event.status for event in events] == ["sent", "delivered"]
 

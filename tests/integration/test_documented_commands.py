@@ -91,8 +91,8 @@ def type_it(machine: Machine, words: list[str], folder: Path) -> str:
 
 
 def stop(machine: Machine, form: str) -> str:
-    """The page's STOP, at this system's twin; a person would not type on before it is known."""
-    machine.twin("inbound", **json.loads(form))
+    """The page's STOP, at this system's simulator; a person would not type on before it is known."""
+    machine.control("inbound", **json.loads(form))
     until(lambda: any(told.person == READER for told in machine.records(SMS_REVOCATIONS)), "the STOP is known")
     return form
 

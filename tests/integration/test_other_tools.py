@@ -56,7 +56,7 @@ def read(known: Known, value: bytes) -> tuple[str, dict[str, Any]]:
 
 
 def test_an_independent_avro_library_reads_every_topic(machine: Machine) -> None:
-    machine.twin("outcomes", to=BOUGHT, status="delivered")
+    machine.control("outcomes", to=BOUGHT, status="delivered")
     machine.ask(request("bought", BOUGHT, tags={"order": "17"}), request("refused", REFUSED, body=""))
     machine.text(STOPPED, SHORT_CODE, "STOP")
     machine.produce(SMS_REQUESTS.name, b"no avro at all", b"other-tools")

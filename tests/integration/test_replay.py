@@ -68,18 +68,18 @@ def letters(machine: Machine, key: bytes) -> list[Read]:
 
 
 def delivered(machine: Machine, to: str) -> None:
-    machine.twin("outcomes", to=to, status="delivered")
+    machine.control("outcomes", to=to, status="delivered")
     machine.became(asked(machine, to), "delivered")
 
 
 def too_late(machine: Machine, *people: str) -> list[str]:
     """A message to each of them that Twilio does not take before its deadline."""
     for to in people:
-        machine.twin("outcomes", to=to, status="delivered")
-    machine.twin("faults", fault="429", times=None)
+        machine.control("outcomes", to=to, status="delivered")
+    machine.control("faults", fault="429", times=None)
     message_ids = [asked(machine, to, "--deadline", "3s") for to in people]
     assert {machine.failed(message_id).reason for message_id in message_ids} == {"expired"}
-    machine.twin("faults", "DELETE")
+    machine.control("faults", "DELETE")
     return message_ids
 
 

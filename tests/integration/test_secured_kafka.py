@@ -129,7 +129,7 @@ def test_the_whole_system_runs_on_it(bank: Secured, enter: Callable[[Secured], C
     """Both workers, the ingester, the sink and the commands, by settings alone; the password is shown nowhere."""
     to = person(600)
     with Machine(tmp_path / "data", as_settings(enter(bank))) as machine:
-        machine.twin("outcomes", to=to, status="delivered")
+        machine.control("outcomes", to=to, status="delivered")
         message_id = machine.smsflow("send", "--to", to, "--body", "through TLS").strip()
         steps = until(lambda: delivered(machine, message_id), "it is delivered")
         assert {"SendRequest", "Dispatch", "AttemptResult", "Sent", "TwilioCallback"} <= {one["kind"] for one in steps}

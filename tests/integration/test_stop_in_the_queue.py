@@ -15,7 +15,7 @@ QUEUED = 10
 
 
 def test_after_a_stop_nothing_more_leaves_the_queue_for_this_person_and_the_rest_goes_on(machine: Machine) -> None:
-    """One a second leaves; the STOP comes to another number of ours, so that only we, not the twin, can know of it."""
+    """One a second leaves; the STOP comes to another number of ours, so only we, not the simulator, can know of it."""
     mine = [f"queued-{number}" for number in range(QUEUED)]
     others = ["other-0", "other-1"]
     machine.ask(*(request(message_id, FED_UP, sender=SLOW) for message_id in mine))

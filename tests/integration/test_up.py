@@ -18,7 +18,7 @@ FIRST, LATER = person(1), person(2)
 SEND = ("send", "--to", FIRST, "--body", "Hello", "--message-id", "first", "--campaign", "spring")
 ON_THE_WAY = {"SendRequest", "Dispatch", "AttemptResult"}
 AFTERWARDS = {"Sent", "TwilioCallback", "StatusChanged", "ListEntry", "Price"}
-PARTS = 7  # Kafka and its guard, sink, ingester, twin, two workers
+PARTS = 7  # Kafka and its guard, sink, ingester, simulator, two workers
 DIES_WITHIN_S = 5.0
 
 
@@ -35,7 +35,7 @@ def test_a_stop_loses_nothing_the_next_start_goes_on_and_a_kill_leaves_no_proces
 
 def sent_traced_and_priced(machine: Machine) -> list[dict[str, Any]]:
     """One message by hand: what happened to it, in order, and its price to the last digit."""
-    machine.twin("outcomes", to=FIRST, status="delivered")
+    machine.control("outcomes", to=FIRST, status="delivered")
     assert machine.smsflow(*SEND).strip() == "first"
     machine.became("first", "delivered")
     [cost] = until(lambda: [row for row in costs(machine) if row["unpriced"] == 0], "the message is priced")

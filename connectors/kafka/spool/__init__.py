@@ -1,0 +1,1 @@
+"""The spool: records on disk until Kafka acknowledges them, and the publisher and drainer around it."""

@@ -2,7 +2,7 @@
 
 Sources: carrier fee inside the price, https://support.twilio.com/hc/en-us/articles/46871410243099; failed-message fee
 and its exemptions, https://support.twilio.com/hc/en-us/articles/27502337507483. The base prices are of the size of
-Twilio's list prices and stand for themselves: a twin needs a rate card, not the market's.
+Twilio's list prices and stand for themselves: a simulator needs a rate card, not the market's.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Segments as Twilio bills them: the twin's own count, kept apart from the one it is to check.
+"""Segments as Twilio bills them: the simulator's own count, kept apart from the one it is to check.
 
 Source: https://www.twilio.com/docs/glossary/what-is-gsm-7-character-encoding (160/153 septets, 70/67 UTF-16 units; an
 escape pair and a surrogate pair stay in one part).

@@ -1,4 +1,4 @@
-"""The ledger: every message the twin accepted and what became of it; the oracle of whoever tests against it."""
+"""The ledger: every message the simulator accepted and what became of it; the oracle of whoever tests against it."""
 
 from collections import Counter
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""One message as the twin keeps it, and as Twilio's Message resource shows it."""
+"""One message as the simulator keeps it, and as Twilio's Message resource shows it."""
 
 from dataclasses import dataclass, field
 from datetime import datetime

@@ -1,0 +1,1 @@
+"""Twilio's webhooks: the HTTP server that verifies them and publishes them as records."""

@@ -1,0 +1,1 @@
+"""Inbound texts: what a person's text means, and whether it gets an automatic reply."""

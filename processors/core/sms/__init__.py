@@ -1,0 +1,1 @@
+"""Facts about SMS: phone numbers, segments, encodings, prices and retries."""

@@ -36,8 +36,8 @@ def _section(title: str) -> str:
 async def test_every_curl_is_answered_well(tmp_path: Path) -> None:
     """In the page's order, on one simulator; curl itself fails on an answer of 400 and above."""
     (tmp_path / ".curlrc").write_text("fail-with-body\nsilent\nshow-error\nnoproxy = *\n")
-    async with Simulator(mix=ALWAYS) as twin:
-        given = {"TWIN": twin.base_url, "ACCOUNT": f"{ACCOUNT_SID}:{AUTH_TOKEN}", "CURL_HOME": str(tmp_path)}
+    async with Simulator(mix=ALWAYS) as simulator:
+        given = {"SIMULATOR": simulator.base_url, "ACCOUNT": f"{ACCOUNT_SID}:{AUTH_TOKEN}", "CURL_HOME": str(tmp_path)}
         for line in CURLS:
             process = await asyncio.create_subprocess_exec(
                 "sh",

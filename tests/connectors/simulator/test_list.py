@@ -51,7 +51,7 @@ async def test_filters_are_recipient_sender_and_day(sim: Simulator, client: Clie
 
 
 async def test_what_was_not_sent_yet_passes_no_date_filter(sim: Simulator, client: Client) -> None:
-    """Twilio promises nothing here; the twin takes the harder case."""
+    """Twilio promises nothing here; the simulator takes the harder case."""
     sid = (await create(client)).sid
     assert await listed(client, to=PERSON) == [sid]
     assert await listed(client, to=PERSON, date_sent_after=date(2026, 1, 1)) == []

@@ -1,4 +1,4 @@
-"""The twin of this installation: as Twilio is set up by docs/quickstart.md."""
+"""The simulator of this installation: as Twilio is set up by docs/quickstart.md."""
 
 from __future__ import annotations
 

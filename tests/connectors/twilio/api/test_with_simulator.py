@@ -44,21 +44,21 @@ class Pipe:
 async def pipe(reply: str | None = None, **account_changes: Any) -> AsyncIterator[Pipe]:
     port, clock, publisher = unused_port(), ManualClock(NOW), MemoryPublisher()
     public = f"http://127.0.0.1:{port}"
-    twin = replace(Account(), inbound_url=f"{public}/twilio/inbound", **account_changes)
+    simulated = replace(Account(), inbound_url=f"{public}/twilio/inbound", **account_changes)
     app = create_ingester(
-        IngesterOptions(public_url=public, auth_tokens=("being promoted", twin.auth_token)),
+        IngesterOptions(public_url=public, auth_tokens=("being promoted", simulated.auth_token)),
         publisher,
         Codec(),
         clock,
         lambda _: reply,
     )
     async with (
-        Simulator(clock=SimulatorClock(NOW), accounts=(twin,), confirmations=False) as simulator,
+        Simulator(clock=SimulatorClock(NOW), accounts=(simulated,), confirmations=False) as simulator,
         serving(app, "127.0.0.1", port),
     ):
-        user, secret = next(iter(twin.api_keys.items()), (twin.sid, twin.auth_token))
+        user, secret = next(iter(simulated.api_keys.items()), (simulated.sid, simulated.auth_token))
         account = TwilioAccount(
-            account_sid=twin.sid, user=user, secret=secret, base_url=simulator.base_url, public_url=public
+            account_sid=simulated.sid, user=user, secret=secret, base_url=simulator.base_url, public_url=public
         )
         transport = account.transport()
         try:
