@@ -338,7 +338,7 @@ def main() -> None:
     machine = Machine(given, Supervisor(console.print), console.print, TUNING)
     try:
         machine.start()
-        loads, ceilings = measure(machine.told(), arguments.messages, console.print)
+        loads, ceilings = measure(machine.effective_settings(), arguments.messages, console.print)
     finally:
         machine.stop()
         shutil.rmtree(folder)

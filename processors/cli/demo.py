@@ -14,16 +14,16 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from processors.cli.up import heed_signals
 from processors.demo.load import sample_texts
 from processors.demo.report import DemoReport
 from processors.demo.run import DemoRun
 from processors.demo.tally import Tally
 from processors.local.data_dir import DataDirInUse
 from processors.local.machine import Machine
+from processors.local.stop_signals import install_signal_handlers
 from processors.local.supervisor import StartError, Supervisor
 from processors.settings.model import Settings
-from processors.wiring.factories import InvalidSettings, command_settings
+from processors.wiring.command_settings import InvalidSettings, command_settings
 
 TUNING = {
     "SMSFLOW_SIMULATOR_QUICK": "True",
@@ -70,12 +70,12 @@ def _run(settings: Settings, bodies: list[str], count: int, rate: float, *, keep
     machine = Machine(
         settings.model_copy(update={"data_dir": folder}), Supervisor(console.print), console.print, TUNING
     )
-    heed_signals()
+    install_signal_handlers()
     try:
         machine.start()
         with _Shown(console, count, machine.supervisor) as shown:
             name = f"demo-{uuid.uuid4().hex[:8]}"
-            return asyncio.run(DemoRun(machine.told(), name, bodies, count, rate, shown.look).run())
+            return asyncio.run(DemoRun(machine.effective_settings(), name, bodies, count, rate, shown.look).run())
     except (StartError, DataDirInUse) as error:
         raise click.ClickException(str(error)) from error
     except KeyboardInterrupt:

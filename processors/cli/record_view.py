@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 from connectors.kafka.records import ConsumedRecord as Read
@@ -13,6 +12,7 @@ from processors.core.person.outbox import split_attempt_id
 from schemas import topics
 from schemas.codec import Codec
 from schemas.errors import DecodeError
+from schemas.json_values import json_value
 from schemas.records import DeadLetter
 
 
@@ -37,7 +37,7 @@ class TraceEvent:
             "kind": type(self.record).__name__,
             "record": asdict(self.record),
         }
-        return json.dumps(told, default=_plain)
+        return json.dumps(told, default=json_value)
 
     def line(self) -> str:
         """For people: when, where, and what stands out."""
@@ -92,13 +92,3 @@ def _dead_lettered(codec: Codec, letter: DeadLetter) -> str:
         return _message_of(codec, codec.decode(topics.BY_NAME[letter.topic].record, letter.value)) or ""
     except (DecodeError, KeyError):
         return ""
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, datetime):
-        return value.isoformat(timespec="milliseconds")
-    if isinstance(value, Decimal):
-        return f"{value:f}"
-    if isinstance(value, bytes):
-        return value.hex()
-    raise TypeError(type(value).__name__)

@@ -14,7 +14,8 @@ from processors.cli.time_option import PAST
 from processors.core.replay import Filters, Plan, ReplayVerdict, plan_replay
 from processors.replay.kafka import gather_facts, put_back, put_back_already
 from processors.replay.plan_file import PlanFileError, dump_plan, parse_plan
-from processors.wiring.factories import build_cluster, build_codec, client_settings
+from processors.wiring.command_settings import client_settings
+from processors.wiring.factories import build_cluster, build_codec
 
 
 @click.group("replay")

@@ -6,8 +6,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from datetime import date, datetime
-from decimal import Decimal
+from datetime import datetime
 from typing import Any
 
 import click
@@ -19,7 +18,8 @@ from connectors.clickhouse.report_client import open_reports
 from connectors.clickhouse.reports import GROUPINGS, By, Report, Reports
 from processors.cli.time_option import PAST
 from processors.settings.model import Settings
-from processors.wiring.factories import client_settings, require
+from processors.wiring.command_settings import client_settings, require
+from schemas.json_values import json_value
 
 
 @click.group("report")
@@ -38,7 +38,7 @@ def cost(context: click.Context, by: By, since: datetime, *, as_json: bool) -> N
         report = reports.cost(by, since)
     if as_json:
         for row in report.dicts():
-            click.echo(json.dumps(row, default=_plain))
+            click.echo(json.dumps(row, default=json_value))
     else:
         Console().print(_table(report))
 
@@ -52,7 +52,7 @@ def summary(context: click.Context, since: datetime, *, as_json: bool) -> None:
     with _reports(client_settings(context)) as reports:
         told = asdict(reports.summary(since)) | {"latency_ms": asdict(reports.latency(since))}
     if as_json:
-        click.echo(json.dumps(told, default=_plain))
+        click.echo(json.dumps(told, default=json_value))
         return
     for name, value in told.items():
         click.echo(f"{name:12} {_words(value)}")
@@ -75,7 +75,7 @@ def _table(report: Report) -> Table:
         numeric = kind == "decimal" or column in ("messages", "unpriced", "segments")
         table.add_column(column, justify="right" if numeric else "left")
     for row in report.rows:
-        table.add_row(*(str(_plain(value)) if not isinstance(value, (int, str)) else str(value) for value in row))
+        table.add_row(*(str(value) if isinstance(value, (int, str)) else json_value(value) for value in row))
     return table
 
 
@@ -83,11 +83,3 @@ def _words(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{name} {_words(item)}" for name, item in value.items()) or "-"
     return str(value)
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, (datetime, date)):
-        return value.isoformat()
-    if isinstance(value, Decimal):
-        return f"{value:f}"
-    raise TypeError(type(value).__name__)

@@ -17,7 +17,8 @@ from processors.core.policy import Policy
 from processors.policies.load import load
 from processors.policies.rows import PolicyError
 from processors.settings.model import Settings
-from processors.wiring.factories import build_cluster, build_codec, build_policy, client_settings
+from processors.wiring.command_settings import client_settings
+from processors.wiring.factories import build_cluster, build_codec, build_policy
 from schemas.records import MessageClass, SendRequest
 from schemas.topics import SMS_REQUESTS
 

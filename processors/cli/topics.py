@@ -14,11 +14,10 @@ from connectors.kafka.errors import KafkaConnectorError
 from connectors.kafka.topic_reader import read_all
 from processors.cli.record_view import trace_event_or_bytes
 from processors.cli.time_option import PAST
-from processors.person.app import person_changelogs
-from processors.sender.app import sender_changelogs
-from processors.settings.model import Settings
-from processors.wiring.factories import build_cluster, build_codec, client_settings
-from schemas.topics import BY_NAME, Topic, registry
+from processors.wiring.command_settings import client_settings
+from processors.wiring.factories import build_cluster, build_codec
+from processors.wiring.topics import all_topics, apply_topics
+from schemas.topics import BY_NAME, Topic
 
 
 @click.group("topics")
@@ -76,16 +75,6 @@ def read(context: click.Context, topic: str, since: datetime, *, as_json: bool) 
             click.echo(step.json() if as_json else step.line() + whose)
     except KafkaConnectorError as error:
         raise click.ClickException(str(error)) from error
-
-
-def all_topics(partitions: int) -> tuple[Topic, ...]:
-    """The registry, and the changelogs of both stages."""
-    return (*registry(partitions), *person_changelogs(partitions), *sender_changelogs(partitions))
-
-
-def apply_topics(settings: Settings) -> list[Drift]:
-    """Put right what differs. Raises AdminError, TopicDrift."""
-    return KafkaAdmin(build_cluster(settings)).apply(all_topics(settings.partitions), settings.replication)
 
 
 def _table(topics: Sequence[Topic], drifts: Sequence[Drift]) -> str:

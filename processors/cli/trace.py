@@ -18,7 +18,8 @@ from processors.cli.record_view import TraceEvent, trace_event
 from processors.cli.time_option import PAST
 from processors.settings.model import Settings
 from processors.streaming.partitioner import partition_of
-from processors.wiring.factories import build_cluster, build_codec, client_settings
+from processors.wiring.command_settings import client_settings
+from processors.wiring.factories import build_cluster, build_codec
 from schemas import topics
 from schemas.codec import Codec
 from schemas.errors import DecodeError

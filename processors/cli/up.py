@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import time
 from pathlib import Path
 
@@ -11,20 +10,21 @@ from rich.console import Console
 
 from processors.local.data_dir import DataDirInUse
 from processors.local.machine import Machine
+from processors.local.stop_signals import install_signal_handlers
 from processors.local.supervisor import StartError, Supervisor
-from processors.wiring.factories import command_settings
+from processors.wiring.command_settings import command_settings
 
-LOOK_EVERY_S = 0.25
+WATCH_EVERY_S = 0.25
 
 
 @click.command("up")
-@click.option("--data-dir", type=click.Path(path_type=Path), help="Where everything is kept; SMSFLOW_DATA_DIR.")
+@click.option("--data-dir", type=click.Path(path_type=Path), help="The directory of all files; SMSFLOW_DATA_DIR.")
 @click.pass_context
 def command(context: click.Context, data_dir: Path | None) -> None:
-    """Run the whole system on this machine: Kafka, ClickHouse, the Twilio simulator, ingester, sink and both workers.
+    """Run the whole system here: Kafka, ClickHouse, the Twilio simulator, ingester, sink and both workers.
 
     Nothing need be installed. What the settings name (a broker, a ClickHouse, a Twilio account) is used in place of
-    the embedded one. The data directory continues where it was left.
+    the embedded one. A data directory that was used before is continued.
     """
     settings = command_settings(context)
     if data_dir is not None:
@@ -38,41 +38,31 @@ def command(context: click.Context, data_dir: Path | None) -> None:
 
 
 def _run(machine: Machine, console: Console) -> None:
-    heed_signals()
+    install_signal_handlers()
     try:
         machine.start()
-        _introduce(machine, console)
+        _print_banner(machine, console)
         while True:
-            time.sleep(LOOK_EVERY_S)
+            time.sleep(WATCH_EVERY_S)
             machine.supervisor.watch()
     except KeyboardInterrupt:
-        console.print("stopping; once more Ctrl-C kills")
+        console.print("stopping; a second Ctrl-C stops without waiting")
     finally:
         machine.stop()
 
 
-def heed_signals() -> None:
-    """Let SIGTERM and a closed terminal end us in the same order as Ctrl-C."""
-    signal.signal(signal.SIGTERM, _interrupt)
-    signal.signal(signal.SIGHUP, _interrupt)
-
-
-def _interrupt(_number: int, _frame: object) -> None:
-    raise KeyboardInterrupt
-
-
-def _introduce(machine: Machine, console: Console) -> None:
-    told = machine.told()
-    where = {
-        "Kafka": told.broker,
-        "the Twilio simulator" if machine.simulated else "Twilio": told.twilio.base_url,
-        "webhooks": f"http://{told.ingester.host}:{told.ingester.port}",
-        "reports": told.sink_url,
+def _print_banner(machine: Machine, console: Console) -> None:
+    settings = machine.effective_settings()
+    addresses = {
+        "Kafka": settings.broker,
+        "simulator" if machine.uses_simulator else "Twilio": settings.twilio.base_url,
+        "webhooks": f"http://{settings.ingester.host}:{settings.ingester.port}",
+        "reports": settings.sink_url,
+        "data, logs": machine.folder,
     }
     console.print()
-    for name, address in where.items():
+    for name, address in addresses.items():
         console.print(f"  {name:14} {address}")
-    console.print(f"  {'data, logs':14} {machine.folder}")
     folder = "" if machine.settings.data_dir == Path(".smsflow") else f"SMSFLOW_DATA_DIR={machine.folder} "
     console.print(f'\nIn another terminal: {folder}smsflow send --to +12125550123 --body "Hello"')
     console.print("Ctrl-C stops everything.")

@@ -9,6 +9,7 @@ from importlib.resources import files
 from itertools import cycle, islice
 from pathlib import Path
 
+from processors.local.simulated_senders import POOL
 from schemas.records import MessageClass, SendRequest
 
 # Numbers reserved for fiction: 555-0100 to 555-0199 of every North American area code
@@ -29,7 +30,6 @@ CAMPAIGNS = (
     ("globex", "support", MessageClass.CONVERSATION),
     ("initech", "reminders", MessageClass.TRANSACTIONAL),
 )
-POOL = ("+12025550100", "+12025550101", "+12025550102", "+12025550103", "+18335550100", "55555")
 STOPS = 0.02
 """Share of the people texted so far who say STOP in the middle."""
 

@@ -7,14 +7,11 @@ import re
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from decimal import Decimal, InvalidOperation
 from importlib.resources import files
 from typing import TypeVar
 
 T = TypeVar("T")
-
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 class PolicyError(Exception):
@@ -78,14 +75,6 @@ def toml_sections(file: str, text: str) -> dict[str, PolicyRow]:
     if loose:
         raise PolicyError(f"{file}: {loose[0]} stands outside a section")
     return {name: PolicyRow(f"{file} [{name}]", fields) for name, fields in sections.items()}
-
-
-def duration(text: str) -> timedelta:
-    """``90s``, ``10m``, ``24h``, ``14d``."""
-    found = re.fullmatch(r"(\d+)([smhd])", text)
-    if found is None:
-        raise ValueError("a duration is a number and s, m, h or d, like 10m")
-    return timedelta(**{_UNITS[found[2]]: int(found[1])})
 
 
 def one_of(*allowed: str) -> Callable[[str], str]:

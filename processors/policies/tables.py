@@ -14,7 +14,6 @@ from processors.policies.rows import (
     PolicyRow,
     amount,
     csv_rows,
-    duration,
     flag,
     one_of,
     optional,
@@ -23,6 +22,7 @@ from processors.policies.rows import (
     toml_sections,
     word,
 )
+from schemas.durations import parse_duration
 from schemas.records import Lane, MessageClass
 
 ACTIONS = (
@@ -167,7 +167,7 @@ def classes(text: str, file: str = "classes.toml") -> dict[MessageClass, ClassPo
 def _class(row: PolicyRow) -> ClassPolicy:
     return ClassPolicy(
         lane=row.read("lane", Lane),
-        deadline=row.read("deadline", duration),
+        deadline=row.read("deadline", parse_duration),
         on_unknown=cast(Literal["expire", "park"], row.read("on_unknown", one_of("expire", "park"))),
         resend_after_acceptance=row.read("resend_after_acceptance", flag),
     )
@@ -180,16 +180,16 @@ def timing(text: str, file: str = "timing.toml") -> tuple[Schedule, Timing]:
         raise PolicyError(f"{file}: sections are {sorted(sections)}, expected ['retries', 'timing']")
     retries, waits = sections["retries"], sections["timing"]
     schedule = Schedule(
-        first=retries.read("first", duration),
-        longest=retries.read("longest", duration),
+        first=retries.read("first", parse_duration),
+        longest=retries.read("longest", parse_duration),
         tries=retries.read("tries", int),
     )
     return schedule, Timing(
-        message_window=waits.read("message_window", duration),
-        intent_life=waits.read("intent_life", duration),
-        look_ups=waits.read_each("look_ups", duration),
-        settle_by=waits.read("settle_by", duration),
-        call_timeout=waits.read("call_timeout", duration),
-        status_within=waits.read("status_within", duration),
-        confirm_within=waits.read("confirm_within", duration),
+        message_window=waits.read("message_window", parse_duration),
+        intent_life=waits.read("intent_life", parse_duration),
+        look_ups=waits.read_each("look_ups", parse_duration),
+        settle_by=waits.read("settle_by", parse_duration),
+        call_timeout=waits.read("call_timeout", parse_duration),
+        status_within=waits.read("status_within", parse_duration),
+        confirm_within=waits.read("confirm_within", parse_duration),
     )

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from processors.core.replay import Filters, Plan, PlanEntry, RecordLocation, ReplayVerdict
+from schemas.json_values import json_value
 
 VERSION = 1
 
@@ -27,7 +28,7 @@ def dump_plan(plan: Plan) -> str:
         "counts": [[reason, verdict, why, count] for (reason, verdict, why), count in sorted(plan.counts().items())],
         "entries": [asdict(entry) for entry in plan.entries],
     }
-    return json.dumps(whole, indent=1, default=lambda moment: moment.isoformat())
+    return json.dumps(whole, indent=1, default=json_value)
 
 
 def parse_plan(text: str) -> Plan:

@@ -1,4 +1,4 @@
-"""Running a role that is an asyncio server: until SIGTERM or Ctrl-C, then an orderly end."""
+"""Runs a role that is an asyncio server until SIGTERM or Ctrl-C."""
 
 from __future__ import annotations
 
@@ -9,23 +9,27 @@ from contextlib import AbstractAsyncContextManager
 
 import uvloop
 
-from processors.local.parent_watch import announce_ready
 from processors.settings.model import Settings
+from processors.wiring.ready_file import announce_ready
 
-Serving = Callable[[], AbstractAsyncContextManager[str]]
-"""Opens the role; gives where it serves."""
+OpenServer = Callable[[], AbstractAsyncContextManager[str]]
+"""Opens the role; the context manager gives the address at which the role serves, and closes it."""
 
 
-def run_role(settings: Settings, serving: Serving) -> None:
-    """Open the role, say that it is ready, and close it when told to stop. Raises what ends the role by itself."""
+def run_server(settings: Settings, open_server: OpenServer) -> None:
+    """Open the role, announce that it is ready, and close it on SIGTERM or Ctrl-C.
+
+    Raises:
+        Exception: Whatever ends the role by itself.
+    """
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_until_stopped(settings, serving))
+        runner.run(_run_until_stopped(settings, open_server))
 
 
-async def _until_stopped(settings: Settings, serving: Serving) -> None:
+async def _run_until_stopped(settings: Settings, open_server: OpenServer) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with serving() as where:
-        announce_ready(settings.ready_file, where)
+    async with open_server() as address:
+        announce_ready(settings.ready_file, address)
         await stop.wait()

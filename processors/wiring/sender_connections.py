@@ -1,4 +1,4 @@
-"""What a sender worker talks to: Twilio, the topic of revocations, Kafka; opened and closed with its app."""
+"""The connections of a sender worker (Twilio, the revocations topic, Kafka), opened and closed with its app."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from processors.sender.app import SenderPorts
 from processors.sender.revocations import ReferenceRevocations
 from processors.settings.model import Settings
 from processors.wiring.factories import build_cluster
-from processors.wiring.twilio_account import account_of
+from processors.wiring.twilio_account import build_account
 from schemas.codec import Codec
 from schemas.topics import SMS_REVOCATIONS
 
 
 class _RevocationsTopic:
-    """A compacted topic as the revocations want it: with its age by a clock that counts suspended time."""
+    """The revocations topic as ``ReferenceRevocations`` reads it: its age includes the time this machine slept."""
 
     def __init__(self, topic: CompactedTopic, clock: SystemClock) -> None:
         self._topic = topic
@@ -37,7 +37,10 @@ class _RevocationsTopic:
 
 
 class SenderConnections(mode.Service):  # type: ignore[misc]  # mode is untyped here
-    """Starts before the app and stops after it. Until the revocations are read nobody is called: they fail closed."""
+    """A service that starts before the app and stops after it.
+
+    Until the revocations have been read no call is made: an unknown revocation counts as one.
+    """
 
     def __init__(self, settings: Settings, policy: Policy, codec: Codec) -> None:
         super().__init__()
@@ -45,12 +48,12 @@ class SenderConnections(mode.Service):  # type: ignore[misc]  # mode is untyped 
         self._policy = policy
         self._codec = codec
         self._clock = SystemClock()
-        self._account = account_of(settings)
+        self._account = build_account(settings)
         self._transport = self._account.transport()
         self._revocations = CompactedTopic(build_cluster(settings), SMS_REVOCATIONS.name, self._clock.elapsed)
 
-    def outside(self) -> SenderPorts:
-        """The ports of the sender stage, kept by these connections."""
+    def ports(self) -> SenderPorts:
+        """The ports of the sender stage over these connections."""
         settings, clock = self._settings, self._clock
         return SenderPorts(
             sender=TwilioSender(self._account, self._transport, clock),
@@ -66,8 +69,10 @@ class SenderConnections(mode.Service):  # type: ignore[misc]  # mode is untyped 
         )
 
     async def on_start(self) -> None:
+        """Start reading the revocations."""
         await self._revocations.start()
 
     async def on_stop(self) -> None:
+        """Stop reading, and close the connections to Twilio."""
         await self._revocations.stop()
         await self._transport.close()

@@ -5,11 +5,15 @@ from __future__ import annotations
 from connectors.twilio.api.account import CallbackRetries, TwilioAccount
 from connectors.twilio.errors import SettingError
 from processors.settings.model import Settings
-from processors.wiring.factories import InvalidSettings, require
+from processors.wiring.command_settings import InvalidSettings, require
 
 
-def account_of(settings: Settings) -> TwilioAccount:
-    """The account; an API key signs our calls where there is one, else the first auth token."""
+def build_account(settings: Settings) -> TwilioAccount:
+    """The account; calls are made with the API key where there is one, else with the first auth token.
+
+    Raises:
+        InvalidSettings: A setting is missing or cannot be used.
+    """
     twilio = settings.twilio
     require(settings, "worker sender", ["twilio.account_sid", "twilio.public_url"])
     if twilio.api_key:

@@ -15,10 +15,10 @@ from typing import Any
 from connectors.kafka.admin import KafkaAdmin
 from connectors.kafka.embedded.broker import EmbeddedKafka
 from connectors.simulator.model.settings import ACCOUNT_SID, AUTH_TOKEN
-from processors.cli.topics import all_topics
 from processors.local.child_process import ChildProcess
 from processors.local.data_dir import saved_ports
 from processors.settings.model import load_settings
+from processors.wiring.topics import all_topics
 from tests.crash import crash_points
 from tests.crash.proxy import Heard, Tap
 from tests.crash.stores import Stored, stored_of
@@ -133,7 +133,7 @@ class System:
             role.settings = self._settings(name)
             role.start()
         for name in self.roles:
-            assert self.await_ready(name), self.roles[name].obituary()
+            assert self.await_ready(name), self.roles[name].exit_report()
 
     def stop(self) -> None:
         """End what runs, by force: nothing of it is needed any more."""
@@ -208,7 +208,7 @@ class System:
     def fallen(self) -> list[str]:
         """Roles that are dead now, with their last words."""
         dead = {name: role for name, role in self.roles.items() if not role.alive() and name not in self._absent}
-        return [f"{name}: {role.obituary()}" for name, role in dead.items()]
+        return [f"{name}: {role.exit_report()}" for name, role in dead.items()]
 
     def note(self, what: str) -> None:
         """Remember an event for the history of a failure."""

@@ -24,7 +24,7 @@ from connectors.kafka.topic_reader import read_all
 from connectors.simulator.model.settings import AUTH_TOKEN
 from connectors.twilio.webhooks.signature import signature
 from processors.settings.model import Settings, load_settings
-from processors.wiring.factories import RUNNING
+from processors.wiring.command_settings import RUNNING_FILE
 from schemas.codec import Codec
 from schemas.records import DeadLetter, Failed, SendRequest, StatusChanged
 from schemas.topics import BY_NAME, SMS_FAILED, SMS_STATUS, Topic
@@ -132,7 +132,7 @@ class Machine:
     @property
     def told(self) -> Settings:
         """The settings everything runs with."""
-        return load_settings(environ=json.loads((self.folder / RUNNING).read_text("utf-8")))
+        return load_settings(environ=json.loads((self.folder / RUNNING_FILE).read_text("utf-8")))
 
     def ask(self, *requests: SendRequest) -> None:
         """Publish requests as a client does that knows Kafka's own partitioner."""

@@ -26,8 +26,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
+from connectors.free_port import free_port
 from connectors.kafka.embedded.broker import EmbeddedKafka
-from connectors.kafka.embedded.broker_files import HOST, free_port
+from connectors.kafka.embedded.broker_files import HOST
 
 USER, PASSWORD, KEY_PASSWORD = "smsflow", "a secret of the bank", "a secret of the key"
 _PLAIN = "org.apache.kafka.common.security.plain.PlainLoginModule"

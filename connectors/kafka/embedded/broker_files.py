@@ -5,14 +5,14 @@ from __future__ import annotations
 import base64
 import json
 import os
-import secrets
-import socket
 import subprocess
 import time
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
+from connectors.files import write_atomically
+from connectors.free_port import free_port, is_free
 from connectors.kafka.errors import KafkaStartError
 
 HOST = "127.0.0.1"
@@ -55,8 +55,6 @@ log.segment.bytes=67108864
 log.index.size.max.bytes=262144
 log.cleaner.dedupe.buffer.size=16777216
 """
-_PORTS_BELOW_EPHEMERAL = range(20_000, 32_768)
-_PORT_TRIES = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,35 +99,14 @@ def load_ports(files: BrokerFiles, wanted: int | None) -> Ports:
     if files.ports.exists():
         ports = Ports(**json.loads(files.ports.read_text("utf-8")))
     else:
-        ports = Ports(free_port(), free_port())
+        try:
+            ports = Ports(free_port(), free_port())
+        except OSError as error:
+            raise KafkaStartError(str(error)) from None
     if wanted is not None:
         ports = Ports(wanted, ports.controller)
-    _write_atomically(files.ports, json.dumps({"client": ports.client, "controller": ports.controller}))
+    write_atomically(files.ports, json.dumps({"client": ports.client, "controller": ports.controller}))
     return ports
-
-
-def free_port() -> int:
-    """A port nobody listens on, below the range the system hands to outgoing connections.
-
-    A port from that range could be taken by anyone's connection while the broker is down; even by a client of
-    ours that, trying to reach it, connects to itself.
-    """
-    for _ in range(_PORT_TRIES):
-        port = _PORTS_BELOW_EPHEMERAL.start + secrets.randbelow(len(_PORTS_BELOW_EPHEMERAL))
-        if is_free(port):
-            return port
-    raise KafkaStartError(f"no free port found between {_PORTS_BELOW_EPHEMERAL[0]} and {_PORTS_BELOW_EPHEMERAL[-1]}")
-
-
-def is_free(port: int) -> bool:
-    """Whether a server could listen on this loopback port now."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, os.name != "nt")
-        try:
-            probe.bind((HOST, port))
-        except OSError:
-            return False
-        return True
 
 
 def await_free_ports(ports: Ports, files: BrokerFiles, timeout: float) -> None:
@@ -150,7 +127,7 @@ def write_settings(files: BrokerFiles, ports: Ports, extra: str = "") -> None:
     text = (_SETTINGS + extra).format(
         host=HOST, client=ports.client, controller=ports.controller, log_dir=files.log_dir.as_posix()
     )
-    _write_atomically(files.settings, text)
+    write_atomically(files.settings, text)
 
 
 def java_command(java: Path, jars: list[Path]) -> list[str]:
@@ -178,9 +155,3 @@ def _new_cluster_id() -> str:
     while (made := base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")).startswith("-"):
         pass
     return made
-
-
-def _write_atomically(path: Path, text: str) -> None:
-    new = path.with_suffix(".new")
-    new.write_text(text, "utf-8")
-    new.replace(path)

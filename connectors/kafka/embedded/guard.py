@@ -19,8 +19,16 @@ GRACE_SECONDS = 1.0
 _PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 
 
-def _die_with_parent() -> None:
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+def request_kill_with_parent() -> None:
+    """Ask the kernel to kill this process when the thread that started it ends. Linux only; elsewhere without effect.
+
+    This file may import the standard library alone, so the roles' own parent watch imports it from here.
+
+    Source:
+        prctl(2), PR_SET_PDEATHSIG.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _obey(child: subprocess.Popen[bytes]) -> None:
@@ -35,9 +43,8 @@ def _obey(child: subprocess.Popen[bytes]) -> None:
 
 def run_guarded(command: list[str]) -> int:
     """Run the command to its end; its exit status, or 128 + the signal that ended it."""
-    hook = _die_with_parent if sys.platform == "linux" else None
     # A hook is safe as long as there is one thread; and that thread must live on: the kernel watches it.
-    child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=2, preexec_fn=hook)
+    child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=2, preexec_fn=request_kill_with_parent)
     os.write(1, f"{child.pid}\n".encode())
     os.dup2(2, 1)  # the pid was all the parent wants to read
     threading.Thread(target=_obey, args=(child,), daemon=True).start()

@@ -14,6 +14,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from hashlib import blake2b
 
+from schemas.backoff import backoff_delay
+
 
 class Retry(StrEnum):
     """What a code says about another try; the letters stand in the table."""
@@ -120,8 +122,7 @@ def back_off(schedule: Schedule, tries: int, message_id: str) -> timedelta:
     The share is drawn from the message's id, so that messages that failed together don't return together, and the same
     question has the same answer.
     """
-    factor: int = 2 ** min(tries - 1, 20)
-    delay = min(schedule.first * factor, schedule.longest)
+    delay = backoff_delay(schedule.first, schedule.longest, tries)
     digest = blake2b(f"{message_id}/{tries}".encode(), digest_size=4).digest()
     return delay * (0.5 + int.from_bytes(digest) / 2**33)
 

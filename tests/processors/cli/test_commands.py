@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from processors.cli import VERBS, cli
-from processors.wiring.factories import RUNNING
+from processors.wiring.command_settings import RUNNING_FILE
 
 NOBODY = {"SMSFLOW_BROKER": "127.0.0.1:1"}
 
@@ -165,7 +165,7 @@ def test_what_runs_here_need_not_be_named(tmp_path: Path, monkeypatch: pytest.Mo
     """`smsflow up` leaves its settings in the data directory for the commands in another terminal."""
     monkeypatch.setattr("connectors.kafka.admin.TIMEOUT", 0.2)
     (tmp_path / ".smsflow").mkdir()
-    (tmp_path / ".smsflow" / RUNNING).write_text(json.dumps({"SMSFLOW_BROKER": "127.0.0.1:2"}))
+    (tmp_path / ".smsflow" / RUNNING_FILE).write_text(json.dumps({"SMSFLOW_BROKER": "127.0.0.1:2"}))
     assert "127.0.0.1:2 does not answer" in run("topics", "show").output
     assert "127.0.0.1:1 does not answer" in run("topics", "show", env=NOBODY).output
 

@@ -29,7 +29,7 @@ def simulator(folder: Path) -> ChildProcess:
 def await_ready(role: ChildProcess) -> str:
     deadline = time.monotonic() + PATIENCE_S
     while (where := role.ready()) is None:
-        assert role.alive(), role.obituary()
+        assert role.alive(), role.exit_report()
         assert time.monotonic() < deadline
         time.sleep(0.02)
     return where
@@ -49,8 +49,8 @@ def test_a_role_that_cannot_start_says_why(tmp_path: Path) -> None:
     role.start()
     assert role._process is not None
     role._process.wait(PATIENCE_S)
-    assert role.obituary().startswith("exit status 2; the end of")
-    assert "twilio.public_url (SMSFLOW_TWILIO_PUBLIC_URL): needed by smsflow ingest" in role.obituary()
+    assert role.exit_report().startswith("exit status 2; the end of")
+    assert "twilio.public_url (SMSFLOW_TWILIO_PUBLIC_URL): needed by smsflow ingest" in role.exit_report()
     assert role.ready() is None
     role.stop()
 
@@ -62,7 +62,7 @@ def test_a_role_that_was_killed_is_started_again_and_says_so_anew(tmp_path: Path
     assert role._process is not None
     role._process.kill()
     role._process.wait()
-    assert role.obituary().startswith("killed by SIGKILL")
+    assert role.exit_report().startswith("killed by SIGKILL")
     role.start()
     assert await_ready(role)
     role.stop()

@@ -36,7 +36,7 @@ class FakePart:
             raise RuntimeError(f"{self.name} will not go")
         self.living = False
 
-    def obituary(self) -> str:
+    def exit_report(self) -> str:
         return "its last words"
 
 

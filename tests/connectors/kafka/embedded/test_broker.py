@@ -16,10 +16,11 @@ import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from connectors.free_port import is_free
 from connectors.kafka.embedded import broker as embedded_module
 from connectors.kafka.embedded import jars
 from connectors.kafka.embedded.broker import EmbeddedKafka
-from connectors.kafka.embedded.broker_files import BrokerFiles, format_once, is_free, load_ports
+from connectors.kafka.embedded.broker_files import BrokerFiles, format_once, load_ports
 from connectors.kafka.embedded.java import find_java, java_version
 from connectors.kafka.errors import KafkaStartError
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from connectors.simulator.webhooks.payloads import CallbackRules
-from processors.cli.simulator import simulator_settings
 from processors.settings.model import load_settings
+from processors.wiring.simulator import simulation_settings
 
 
 def test_a_persons_text_is_posted_as_often_as_a_callback_is() -> None:
     """Else one crash of the ingester loses a STOP: without retries Twilio posts a text once."""
     settings = load_settings(environ={"SMSFLOW_TWILIO_PUBLIC_URL": "https://sms.example.com/"})
 
-    (account,) = simulator_settings(settings).accounts
+    (account,) = simulation_settings(settings).accounts
 
     address, _, fragment = (account.inbound_url or "").partition("#")
     assert address == "https://sms.example.com/twilio/inbound"
