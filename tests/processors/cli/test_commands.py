@@ -67,7 +67,7 @@ def test_a_config_file_that_is_not_there_is_named() -> None:
         (["--to", "+12125550123", "--body", "x", "--from", "55555", "--sender-pool", "a"], "give one of them"),
         (["--to", "+12125550123", "--body", "x" * 1601], "body: 1601 characters, Twilio takes 1600"),
         (["--to", "+12125550123", "--body", "x", "--class", "spam"], "'spam' is not one of 'otp'"),
-        (["--to", "+12125550123", "--body", "x", "--send-at", "tomorrow"], "'tomorrow' is neither a span"),
+        (["--to", "+12125550123", "--body", "x", "--send-at", "tomorrow"], "'tomorrow' is neither a duration"),
         (["--to", "+12125550123", "--body", "x", "--send-at", "2030-01-01T10:00"], "has no offset: add Z for UTC"),
         (["--to", "+12125550123", "--body", "x", "--tag", "spring"], "'spring' is not NAME=VALUE"),
         (["--to", "+12125550123", "--body", "x", "--from", "not a sender at all"], "--from: "),
