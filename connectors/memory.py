@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
+
+from msgspec.structs import replace
 
 from connectors.kafka.errors import PublishError
 from connectors.twilio.errors import MessageListUnavailable

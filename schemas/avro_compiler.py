@@ -12,7 +12,6 @@ from __future__ import annotations
 import struct
 import types
 from collections.abc import Callable, Iterator
-from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -64,7 +63,6 @@ class _Code(list[str]):
             "unscaled": _unscaled,
             "pack_double": _DOUBLE.pack,
             "unpack_double": _DOUBLE.unpack_from,
-            "new": object.__new__,
         }
 
     def compiled(self, name: str, arguments: str, last: str) -> Any:
@@ -85,9 +83,8 @@ class _Code(list[str]):
         for field in schema["fields"]:
             names.append(self._variable())
             yield from self._read(names[-1], field["type"], hints[field["name"]])
-        yield f"record = new({self._name(kind)})"
-        for field, name in zip(fields(kind), names, strict=True):
-            yield f"{self._name(getattr(kind, field.name).__set__)}(record, {name})"  # its slot: the record is frozen
+        arguments = ", ".join(f"{field['name']}={name}" for field, name in zip(schema["fields"], names, strict=True))
+        yield f"record = {self._name(kind)}({arguments})"
 
     def write_record(self, kind: type[Any], schema: Any) -> Lines:
         hints = get_type_hints(kind)

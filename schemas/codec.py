@@ -12,7 +12,7 @@ import io
 import json
 import struct
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from importlib.resources import files
@@ -20,6 +20,7 @@ from operator import attrgetter
 from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
 import fastavro
+from msgspec import Struct
 
 from schemas import avro_compiler, records, states
 from schemas.errors import DecodeError, EncodeError
@@ -188,7 +189,8 @@ class Codec:
 
 @cache
 def _field_names(kind: Any) -> tuple[str, ...]:
-    return tuple(field.name for field in fields(kind))
+    names: tuple[str, ...] = kind.__struct_fields__
+    return names
 
 
 @cache
@@ -220,7 +222,7 @@ def _from_dict(kind: type[R], values: dict[str, Any]) -> R:
 @cache
 def _nested(kind: Any) -> tuple[str, ...]:
     hints = get_type_hints(kind)
-    return tuple(name for name in _field_names(kind) if is_dataclass(avro_compiler.inner(hints[name])))
+    return tuple(name for name in _field_names(kind) if _is_struct(avro_compiler.inner(hints[name])))
 
 
 @cache
@@ -230,7 +232,7 @@ def _converters(kind: Any) -> Mapping[str, Callable[[Any], Any]]:
     found: dict[str, Callable[[Any], Any]] = {}
     for name in _field_names(kind):
         inner = avro_compiler.inner(hints[name])
-        if is_dataclass(inner):
+        if _is_struct(inner):
             found[name] = _builder(inner, many=_is_list(hints[name]))
         elif isinstance(inner, type) and issubclass(inner, StrEnum):
             found[name] = inner
@@ -245,3 +247,7 @@ def _builder(inner: Any, *, many: bool) -> Callable[[Any], Any]:
 
 def _is_list(hint: Any) -> bool:
     return get_origin(hint) is list
+
+
+def _is_struct(hint: Any) -> bool:
+    return isinstance(hint, type) and issubclass(hint, Struct)

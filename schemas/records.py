@@ -1,4 +1,4 @@
-"""One frozen dataclass per Avro file of ``avro/``: the same names, the same order, the same meaning.
+"""One frozen struct per Avro file of ``avro/``: the same names, the same order, the same meaning.
 
 Times are aware UTC datetimes with millisecond precision on the wire, amounts are `Decimal` and stand beside their
 currency. What a field means is written once, as its ``doc`` in the Avro file; a test keeps both sides equal.
@@ -6,10 +6,11 @@ currency. What a field means is written once, as its ``doc`` in the Avro file; a
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+
+from msgspec import Struct, field
 
 
 class MessageClass(StrEnum):
@@ -53,8 +54,7 @@ class ConsentState(StrEnum):
     OPTED_IN = "opted_in"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SendRequest:
+class SendRequest(Struct, frozen=True, kw_only=True, gc=False):
     """An upstream service wants one message sent to one person."""
 
     message_id: str
@@ -82,8 +82,7 @@ class SendRequest:
     requested_at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConsentChange:
+class ConsentChange(Struct, frozen=True, kw_only=True, gc=False):
     """A person, or someone on their behalf, changed what they agree to."""
 
     change_id: str
@@ -95,8 +94,7 @@ class ConsentChange:
     occurred_at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InboundMessage:
+class InboundMessage(Struct, frozen=True, kw_only=True, gc=False):
     """A person texted one of our numbers."""
 
     message_sid: str
@@ -110,8 +108,7 @@ class InboundMessage:
     received_at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TwilioCallback:
+class TwilioCallback(Struct, frozen=True, kw_only=True, gc=False):
     """Twilio says how one of our messages fares."""
 
     message_sid: str
@@ -126,8 +123,7 @@ class TwilioCallback:
     received_at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Dispatch:
+class Dispatch(Struct, frozen=True, kw_only=True, gc=False):
     """Command to the sender stage: make attempt n of one message at most once, or look for it in Twilio's list."""
 
     attempt_id: str
@@ -156,8 +152,7 @@ class Dispatch:
     claimed_sids: list[str] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AttemptResult:
+class AttemptResult(Struct, frozen=True, kw_only=True, gc=False):
     """Answer of the sender stage to one dispatch."""
 
     attempt_id: str
@@ -178,8 +173,7 @@ class AttemptResult:
     answered_at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListEntry:
+class ListEntry(Struct, frozen=True, kw_only=True, gc=False):
     """One message as Twilio's own list shows it: status, price and segments that no callback carries."""
 
     message_sid: str
@@ -195,8 +189,7 @@ class ListEntry:
     read_at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sent:
+class Sent(Struct, frozen=True, kw_only=True, gc=False):
     """Twilio accepted a message."""
 
     event_id: str
@@ -221,8 +214,7 @@ class Sent:
     occurred_at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StatusChanged:
+class StatusChanged(Struct, frozen=True, kw_only=True, gc=False):
     """A message moved on: waiting here for a named reason, or a status of Twilio's."""
 
     event_id: str
@@ -241,8 +233,7 @@ class StatusChanged:
     occurred_at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failed:
+class Failed(Struct, frozen=True, kw_only=True, gc=False):
     """A message ended without delivery: refused by a rule, by Twilio or by a carrier, expired, or left unknown."""
 
     event_id: str
@@ -266,8 +257,7 @@ class Failed:
     occurred_at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Price:
+class Price(Struct, frozen=True, kw_only=True, gc=False):
     """What Twilio billed for a message; a later record of the same message replaces an earlier one."""
 
     event_id: str
@@ -285,8 +275,7 @@ class Price:
     occurred_at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Revocation:
+class Revocation(Struct, frozen=True, kw_only=True, gc=False):
     """What every sender worker must know before a call: may this person be texted in this scope."""
 
     person: str
@@ -296,8 +285,7 @@ class Revocation:
     occurred_at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeadLetter:
+class DeadLetter(Struct, frozen=True, kw_only=True, gc=False):
     """A record that could not be handled, whole, with where it came from and why."""
 
     topic: str

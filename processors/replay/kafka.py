@@ -13,6 +13,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import groupby
 
+from msgspec import structs
+
 from connectors.kafka.cluster import ClusterLike
 from connectors.kafka.producer import KafkaPublisher
 from connectors.kafka.topic_reader import read_all
@@ -100,7 +102,7 @@ def _wire(codec: Codec, plan: Plan, entry: PlanEntry, record: object) -> Encoded
     headers = ((HEADER, f"{plan.plan_id} {entry.place}".encode()),)
     if entry.verdict is ReplayVerdict.SEND:
         assert isinstance(record, Failed)
-        request = replace(record.request, replay_id=plan.plan_id)
+        request = structs.replace(record.request, replay_id=plan.plan_id)
         return replace(codec.wire(SMS_REQUESTS, request.to, request), headers=headers)
     assert isinstance(record, DeadLetter)
     return EncodedRecord(record.topic, record.key, record.value, headers)

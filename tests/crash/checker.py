@@ -125,7 +125,7 @@ def _contradictions(seen: Mapping[str, Sequence[Seen]]) -> Iterator[Problem]:
 
 
 def _difference(one: Any, other: Any) -> str:
-    names = [name for name in one.__dataclass_fields__ if getattr(one, name) != getattr(other, name)]
+    names = [name for name in one.__struct_fields__ if getattr(one, name) != getattr(other, name)]
     return ", ".join(f"{name} {getattr(one, name)} and {getattr(other, name)}" for name in names)
 
 

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from schemas.records import (
     Action,
@@ -211,7 +212,7 @@ def test_events_that_differ_from_the_ledger_are_named() -> None:
     assert kinds(judge(evidence(*WELL[1:]))) == ["disagreement"]
     bad = state(status="undelivered")
     assert kinds(judge(evidence(*WELL, rows=(row(status="undelivered"),), states={"m1": bad}))) == ["disagreement"]
-    dear = state(attempts=[replace(state().attempts[0], price=Decimal("0.02"))])
+    dear = state(attempts=[structs.replace(state().attempts[0], price=Decimal("0.02"))])
     assert kinds(judge(evidence(*WELL, rows=(row(price="-0.02"),), states={"m1": dear}))) == ["disagreement"]
 
 
@@ -222,7 +223,7 @@ def test_events_that_differ_from_the_ledger_are_named() -> None:
         (state(phase=Phase.ACCEPTED), "its state is accepted"),
         (state(status="sent"), "the state's status is sent"),
         (state(attempts=[]), "the state knows []"),
-        (state(attempts=[replace(state().attempts[0], price=None)]), "the state's prices"),
+        (state(attempts=[structs.replace(state().attempts[0], price=None)]), "the state's prices"),
     ],
 )
 def test_a_table_that_keeps_anything_else_than_the_ledger_is_named(kept: MessageState | None, said: str) -> None:
@@ -301,19 +302,19 @@ def test_a_report_of_the_sink_is_read() -> None:
 
 def test_a_text_that_nothing_tells_from_another_in_doubt_is_no_disagreement_and_is_counted() -> None:
     """Both were asked for, one was accepted, and no callback came: to call either sent would be a guess."""
-    other = replace(request(), message_id="m2")
+    other = structs.replace(request(), message_id="m2")
     unknown = seen(result(outcome=Outcome.UNKNOWN, sid=None))
     found = seen(result(action=Action.LOOK_UP, sid=SID), NOW + seconds(9))
     end = seen(failed("outcome_unknown"))
     rival = (
         seen(dispatch(message_id="m2", attempt_id="m2/1")),
-        seen(replace(end.record, message_id="m2", event_id="m2/1/failed")),
+        seen(structs.replace(end.record, message_id="m2", event_id="m2/1/failed")),
     )
-    given_up = state(status=None, attempts=[replace(state().attempts[0], sid=None, price=None)])
+    given_up = state(status=None, attempts=[structs.replace(state().attempts[0], sid=None, price=None)])
     doubtful = evidence(
         batch=replace(BATCH, requests=(request(), other)),
         records={"m1": (unknown, found, end), "m2": rival},
-        states={"m1": given_up, "m2": replace(given_up, message_id="m2")},
+        states={"m1": given_up, "m2": structs.replace(given_up, message_id="m2")},
     )
 
     verdict = judge(doubtful)

@@ -7,9 +7,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from copy import copy
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Literal, get_args
+
+from msgspec.structs import replace
 
 from processors.core.person import consent as consents
 from processors.core.person import statuses

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
 import pytest
+from msgspec.structs import replace
 
 from processors.core.person import decide, lifecycle, rules, settlement, statuses
 from processors.core.person.decision import Decision, PersonState, SourceOffset

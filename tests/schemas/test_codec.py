@@ -1,6 +1,5 @@
 """Records survive the wire, and bytes that are no record are refused with a reason."""
 
-import dataclasses
 import json
 import struct
 from datetime import UTC, datetime
@@ -12,6 +11,8 @@ import fastavro
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import NODEFAULT, Struct
+from msgspec.structs import fields
 
 from schemas import records, states
 from schemas.codec import Codec, avro_files, latest_schemas
@@ -39,7 +40,7 @@ def values(hint: Any) -> st.SearchStrategy[Any]:
         return st.lists(values(get_args(hint)[0]), max_size=2)
     if get_origin(hint) is dict:
         return st.dictionaries(st.text(max_size=5), values(get_args(hint)[1]), max_size=2)
-    if dataclasses.is_dataclass(hint):
+    if isinstance(hint, type) and issubclass(hint, Struct):
         return instances(hint)
     plain: dict[Any, st.SearchStrategy[Any]] = {
         datetime: INSTANTS,
@@ -52,7 +53,7 @@ def values(hint: Any) -> st.SearchStrategy[Any]:
 
 def instances(kind: Any) -> st.SearchStrategy[Any]:
     hints = get_type_hints(kind)
-    return st.builds(kind, **{field.name: values(hints[field.name]) for field in dataclasses.fields(kind)})
+    return st.builds(kind, **{field.name: values(hints[field.name]) for field in fields(kind)})
 
 
 @pytest.mark.parametrize("kind", TYPES, ids=lambda kind: kind.__name__)
@@ -63,18 +64,16 @@ def test_every_record_survives_the_wire(kind: Any, data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize("kind", TYPES, ids=lambda kind: kind.__name__)
-def test_a_dataclass_and_its_avro_file_name_the_same_fields_in_the_same_order(kind: Any) -> None:
+def test_a_struct_and_its_avro_file_name_the_same_fields_in_the_same_order(kind: Any) -> None:
     schema = latest_schemas()[kind.__name__]
-    assert [field["name"] for field in schema["fields"]] == [field.name for field in dataclasses.fields(kind)]
+    assert [field["name"] for field in schema["fields"]] == [field.name for field in fields(kind)]
 
 
 @pytest.mark.parametrize("kind", TYPES, ids=lambda kind: kind.__name__)
-def test_a_field_without_default_in_the_avro_file_has_none_in_the_dataclass(kind: Any) -> None:
+def test_a_field_without_default_in_the_avro_file_has_none_in_the_struct(kind: Any) -> None:
     schema = latest_schemas()[kind.__name__]
     optional = {
-        field.name
-        for field in dataclasses.fields(kind)
-        if field.default is not dataclasses.MISSING or field.default_factory is not dataclasses.MISSING
+        field.name for field in fields(kind) if field.default is not NODEFAULT or field.default_factory is not NODEFAULT
     }
     assert {field["name"] for field in schema["fields"] if "default" in field} == optional
 

@@ -8,11 +8,11 @@ Source: https://www.twilio.com/docs/messaging/api/message-resource#read-multiple
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from msgspec.structs import replace
 from twilio.base.exceptions import TwilioException
 
 from connectors.twilio.api.account import TwilioAccount

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from types import MappingProxyType
 from typing import Protocol
 
+from msgspec.structs import replace
 from twilio.base.exceptions import TwilioException
 
 from connectors.twilio.api.account import TwilioAccount

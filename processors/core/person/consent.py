@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from msgspec.structs import replace
+
 from processors.core.person.decision import OutgoingRecord
-from schemas.evolve import evolve
 from schemas.records import ConsentChange, ConsentState, Revocation
 from schemas.states import ConsentRecord, ConsentScope
 from schemas.topics import SMS_REVOCATIONS
@@ -44,7 +45,7 @@ def apply_change(consent: ConsentRecord, change: ConsentChange) -> ConsentRecord
         source_id=change.change_id,
         occurred_at=change.occurred_at,
     )
-    return evolve(consent, history=sorted([*consent.history, entry], key=_recency))
+    return replace(consent, history=sorted([*consent.history, entry], key=_recency))
 
 
 def revocations(consent: ConsentRecord, scope: str) -> list[OutgoingRecord]:

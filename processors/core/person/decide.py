@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
+from msgspec.structs import replace
+
 from processors.core.inbound import auto_reply
 from processors.core.inbound.meaning import Meaning, interpret
 from processors.core.person import ambiguity, intake, lifecycle, outbox, rules
@@ -23,7 +25,6 @@ from processors.core.person.decision import (
     WakeUp,
 )
 from processors.core.policy import Policy
-from schemas.evolve import evolve
 from schemas.records import (
     Action,
     AttemptResult,
@@ -111,9 +112,9 @@ def _check_ambiguity(result: AttemptResult, person: PersonState, known: MessageS
     """What a message found in the list proves: it may be another attempt's of this person, with the same text."""
     others = [message for message in person.messages.values() if message is not known]
     if result.sid in set(_sids_of(others)):
-        return evolve(result, outcome=Outcome.UNKNOWN, reason=lifecycle.CLAIMED_ELSEWHERE, sid=None)
+        return replace(result, outcome=Outcome.UNKNOWN, reason=lifecycle.CLAIMED_ELSEWHERE, sid=None)
     if any(ambiguity.ambiguous_with(known, result.attempt, other) for other in others):
-        return evolve(result, outcome=Outcome.UNKNOWN, reason="ambiguous", sid=None)
+        return replace(result, outcome=Outcome.UNKNOWN, reason="ambiguous", sid=None)
     return result
 
 
@@ -204,7 +205,7 @@ def _changed(person: PersonState, old: MessageState | None, new: MessageState, o
     """Save the new state, with the place its input was read from, and publish what it adds."""
     if new is old:
         return Decision()
-    saved = evolve(new, applied_offsets={**new.applied_offsets, origin.topic: origin.offset})
+    saved = replace(new, applied_offsets={**new.applied_offsets, origin.topic: origin.offset})
     return Decision(messages=(saved,), records=tuple(outbox.added(old, saved, _sids(person, except_for=saved))))
 
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from dataclasses import fields
 from datetime import datetime
 from hashlib import blake2b
 from zoneinfo import available_timezones
+
+from msgspec.structs import replace
 
 from processors.core.person.decision import UnprocessableRecord
 from processors.core.person.rules import Refuse
 from processors.core.policy import Policy, Sender, UnknownSenderError
 from processors.core.sms import phone_numbers, rate_card, segments
-from schemas.evolve import evolve
 from schemas.records import SendRequest
 from schemas.states import MessageState, Phase
 
@@ -27,7 +27,7 @@ _VOLATILE = frozenset({"requested_at", "replay_id"})
 
 def content_hash(request: SendRequest) -> str:
     """Tells a repeated request from another one under the same id: all but the time and the replay."""
-    content = [_ordered(getattr(request, f.name)) for f in fields(request) if f.name not in _VOLATILE]
+    content = [_ordered(getattr(request, name)) for name in request.__struct_fields__ if name not in _VOLATILE]
     return blake2b(repr(content).encode(), digest_size=16).hexdigest()
 
 
@@ -81,7 +81,7 @@ def measured(message: MessageState, policy: Policy, now: datetime) -> MessageSta
     measure = segments.measure(segments.smart_encode(text) if request.smart_encoding else text)
     count = max(1, measure.segments)
     money = rate_card.estimate(count, number.region, sender.number_type, len(request.media_urls), now, policy.rates)
-    return evolve(
+    return replace(
         message,
         country=number.region,
         number_type=sender.number_type,

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from msgspec.structs import replace
+
 from processors.core.person import consent as consents
 from processors.core.person import intake, rules, settlement, statuses
 from processors.core.person.outbox import LOOK_UP, NO_FINAL_STATUS, OUTCOME_UNKNOWN
 from processors.core.person.rules import Hold, Refuse
 from processors.core.policy import Policy, Timing, UnknownSenderError
 from processors.core.sms import retry_policy
-from schemas.evolve import evolve
 from schemas.records import Action, AttemptResult, ListEntry, MessageClass, Outcome, SendRequest
 from schemas.states import AttemptState, ConsentRecord, MessageState, Phase, ReplayState, StatusReport
 
@@ -43,19 +44,19 @@ def dispatch_or_wait(message: MessageState, consent: ConsentRecord, policy: Poli
     except UnknownSenderError as error:  # it was configured at intake and is no longer
         return fail(message, Refuse("unknown_sender", str(error), replayable=True), None, now)
     attempt = AttemptState(attempt=len(message.attempts) + 1, sender=sender.id, issued_at=now)
-    message = evolve(message, phase=Phase.DISPATCHED, attempts=[*message.attempts, attempt])
+    message = replace(message, phase=Phase.DISPATCHED, attempts=[*message.attempts, attempt])
     return _clear_wait(message, now)
 
 
 def wait(message: MessageState, reason: str, until: datetime, now: datetime) -> MessageState:
     """Let the message wait for a named reason."""
-    return evolve(message, phase=Phase.WAITING, wake_at=until, wait_reason=reason, wait_since=now, updated_at=now)
+    return replace(message, phase=Phase.WAITING, wake_at=until, wait_reason=reason, wait_since=now, updated_at=now)
 
 
 def fail(message: MessageState, why: Refuse, code: int | None, now: datetime) -> MessageState:
     """End the message without delivery. The same end twice, by another status of Twilio's, is the end it was."""
     again = (message.failure, message.error_code) == (why.reason, code)
-    message = evolve(
+    message = replace(
         message,
         phase=Phase.FINISHED,
         failure=why.reason,
@@ -108,7 +109,7 @@ def apply_status(message: MessageState, report: StatusReport, sid: str, policy: 
     before, evidence = message.status_reports, statuses.add(message.status_reports, report)
     if evidence is before:
         return message
-    message = evolve(message, status_reports=evidence, updated_at=now)
+    message = replace(message, status_reports=evidence, updated_at=now)
     stands = statuses.merged(evidence)
     return (
         message
@@ -122,7 +123,7 @@ def apply_price(message: MessageState, number: int, entry: ListEntry, now: datet
     attempt = message.attempts[number - 1]
     if entry.price is None or entry.currency is None or entry.price == attempt.price:
         return message
-    attempt = evolve(
+    attempt = replace(
         attempt,
         price=entry.price,
         price_currency=entry.currency,
@@ -148,7 +149,7 @@ def has_open_attempt(message: MessageState) -> bool:
 def buffer_entry(message: MessageState, entry: ListEntry) -> MessageState:
     """Keep what the list showed of a message that may be this one."""
     others = [old for old in message.pending_list_entries if old.message_sid != entry.message_sid]
-    return evolve(message, pending_list_entries=[*others, entry])
+    return replace(message, pending_list_entries=[*others, entry])
 
 
 def apply_buffered(message: MessageState, policy: Policy, now: datetime) -> MessageState:
@@ -158,7 +159,7 @@ def apply_buffered(message: MessageState, policy: Policy, now: datetime) -> Mess
     numbers = {attempt.sid: attempt.attempt for attempt in message.attempts if attempt.sid is not None}
     mine = [entry for entry in message.pending_list_entries if entry.message_sid in numbers]
     rest = [entry for entry in message.pending_list_entries if entry.message_sid not in numbers]
-    message = evolve(message, pending_list_entries=rest if has_open_attempt(message) else [])
+    message = replace(message, pending_list_entries=rest if has_open_attempt(message) else [])
     for entry in mine:
         message = apply_list_entry(message, numbers[entry.message_sid], entry, policy, now)
     return message
@@ -171,7 +172,7 @@ def wake_up(message: MessageState, consent: ConsentRecord, policy: Policy, now: 
     if message.phase is Phase.UNKNOWN and (message.wake_at is None or message.wake_at <= now):
         return _continue_settlement(message, consent, policy, now)
     if message.phase is Phase.ACCEPTED and is_overdue(message, policy.timing, now):
-        return evolve(message, phase=Phase.FINISHED, failure=NO_FINAL_STATUS, failed_at=now, updated_at=now)
+        return replace(message, phase=Phase.FINISHED, failure=NO_FINAL_STATUS, failed_at=now, updated_at=now)
     if message.phase is Phase.DISPATCHED and is_overdue(message, policy.timing, now):
         return _unknown(message, policy, now)
     return message
@@ -196,11 +197,11 @@ def apply_replay(
         return message
     refused = _replay_refusal(message, consent, now)
     replay = ReplayState(replay_id=request.replay_id, refused=refused, at=now)
-    message = evolve(message, replays=[*message.replays, replay], updated_at=now)
+    message = replace(message, replays=[*message.replays, replay], updated_at=now)
     if refused is not None:
         return message
-    again = evolve(message.request, send_at=None, deadline=None)
-    message = evolve(
+    again = replace(message.request, send_at=None, deadline=None)
+    message = replace(
         _clear_failure(message),
         phase=Phase.WAITING,
         request=again,
@@ -240,18 +241,18 @@ def _with_attempt(message: MessageState, attempt: AttemptState, now: datetime) -
     if message.attempts[attempt.attempt - 1] is attempt:
         return message
     attempts = [attempt if old.attempt == attempt.attempt else old for old in message.attempts]
-    return evolve(message, attempts=attempts, updated_at=now)
+    return replace(message, attempts=attempts, updated_at=now)
 
 
 def _accepted(message: MessageState, now: datetime) -> MessageState:
     """Twilio has it, whatever we had believed: a failure is taken back, a retry that waits is cancelled."""
     if message.status in statuses.SUCCESSES:
         return message
-    return _clear_wait(evolve(_clear_failure(message), phase=Phase.ACCEPTED), now)
+    return _clear_wait(replace(_clear_failure(message), phase=Phase.ACCEPTED), now)
 
 
 def _clear_failure(message: MessageState) -> MessageState:
-    return evolve(
+    return replace(
         message,
         failure=None,
         detail=None,
@@ -265,7 +266,7 @@ def _clear_failure(message: MessageState) -> MessageState:
 def _unknown(message: MessageState, policy: Policy, now: datetime) -> MessageState:
     attempt = message.attempts[-1]
     wake_at = settlement.next_look_up(attempt, policy.timing, now) or now
-    return evolve(
+    return replace(
         message,
         phase=Phase.UNKNOWN,
         wake_at=wake_at,
@@ -280,9 +281,9 @@ def _continue_settlement(message: MessageState, consent: ConsentRecord, policy: 
     attempt = message.attempts[-1]
     time_left = now < settlement.given_up_at(attempt, policy.timing) or not _looked_up_since_lost(message)
     if attempt.look_ups < len(policy.timing.look_ups) and time_left:
-        return evolve(message, wait_reason=LOOK_UP, wake_at=now + settlement.LOOK_UP_PATIENCE, updated_at=now)
+        return replace(message, wait_reason=LOOK_UP, wake_at=now + settlement.LOOK_UP_PATIENCE, updated_at=now)
     if message.request.resend_if_unknown:
-        attempt = evolve(attempt, outcome=Outcome.NOT_SENT, reason="resend_if_unknown", settled_at=now)
+        attempt = replace(attempt, outcome=Outcome.NOT_SENT, reason="resend_if_unknown", settled_at=now)
         return dispatch_or_wait(_with_attempt(message, attempt, now), consent, policy, now)
     expires = policy.classes[message.request.message_class].on_unknown == "expire"
     detail = "Twilio's answer was lost and its message list does not show the message; it may have been sent"
@@ -302,16 +303,16 @@ def _looked_up(message: MessageState, result: AttemptResult, policy: Policy, now
     if (
         result.reason == CLAIMED_ELSEWHERE
     ):  # asked again without that one, as if it had not been asked: it will be excluded then
-        return evolve(message, wait_reason=OUTCOME_UNKNOWN, wake_at=now, updated_at=message.wait_since or now)
+        return replace(message, wait_reason=OUTCOME_UNKNOWN, wake_at=now, updated_at=message.wait_since or now)
     if result.outcome is Outcome.ABSENT:
-        attempt = evolve(attempt, look_ups=attempt.look_ups + 1)
+        attempt = replace(attempt, look_ups=attempt.look_ups + 1)
     given_up_at = settlement.given_up_at(attempt, policy.timing)
     wake_at = settlement.next_look_up(attempt, policy.timing, now) or given_up_at
     if result.outcome is not Outcome.ABSENT:
         wake_at = now + settlement.LOOK_UP_PATIENCE
     wake_at = max(now, min(wake_at, given_up_at))
     message = _with_attempt(message, attempt, now)
-    return evolve(message, wait_reason=OUTCOME_UNKNOWN, wake_at=wake_at, updated_at=now)
+    return replace(message, wait_reason=OUTCOME_UNKNOWN, wake_at=wake_at, updated_at=now)
 
 
 def _not_accepted(message: MessageState, result: AttemptResult, policy: Policy, now: datetime) -> MessageState:
@@ -331,13 +332,13 @@ def _apply_effective_status(message: MessageState, report: StatusReport, policy:
     """Another report stands for the message than before."""
     if report.attempt < len(message.attempts) and report.status not in statuses.SUCCESSES:
         return message
-    message = evolve(message, status=report.status)
+    message = replace(message, status=report.status)
     if report.status in statuses.SUCCESSES:
-        delivered = evolve(_clear_failure(message), phase=Phase.FINISHED, error_code=report.error_code)
+        delivered = replace(_clear_failure(message), phase=Phase.FINISHED, error_code=report.error_code)
         return _clear_wait(delivered, now)
     if report.status in statuses.FAILURES:
         return _undelivered(message, report, policy, now)
-    return evolve(message, error_code=report.error_code)
+    return replace(message, error_code=report.error_code)
 
 
 def _undelivered(message: MessageState, report: StatusReport, policy: Policy, now: datetime) -> MessageState:
@@ -350,7 +351,7 @@ def _undelivered(message: MessageState, report: StatusReport, policy: Policy, no
     new = _try_again(message, code, report.error_code, policy, now, timedelta())
     if new.phase is not Phase.WAITING:
         return new
-    return evolve(message if waits else new, error_code=report.error_code)
+    return replace(message if waits else new, error_code=report.error_code)
 
 
 def _try_again(
@@ -395,4 +396,4 @@ def _says_opted_out(code: retry_policy.Code, message: MessageState) -> bool:
 
 
 def _clear_wait(message: MessageState, now: datetime) -> MessageState:
-    return evolve(message, wake_at=None, wait_reason=None, wait_since=None, updated_at=now)
+    return replace(message, wake_at=None, wait_reason=None, wait_since=None, updated_at=now)

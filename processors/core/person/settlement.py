@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from msgspec.structs import replace
+
 from processors.core.policy import Timing
-from schemas.evolve import evolve
 from schemas.records import AttemptResult, Outcome
 from schemas.states import AttemptState
 
@@ -27,7 +28,7 @@ def merge(attempt: AttemptState, result: AttemptResult) -> AttemptState:
     outcome = Outcome.UNKNOWN if result.outcome is Outcome.ABSENT else result.outcome
     if _CERTAINTY[outcome] <= _CERTAINTY[attempt.outcome]:
         return attempt
-    return evolve(
+    return replace(
         attempt,
         outcome=outcome,
         sid=result.sid,
@@ -43,7 +44,7 @@ def accepted_by_callback(attempt: AttemptState, sid: str, at: datetime) -> Attem
     """A callback that carries our attempt's id proves that Twilio accepted it, whatever we had believed."""
     if attempt.outcome is Outcome.ACCEPTED:
         return attempt
-    return evolve(attempt, outcome=Outcome.ACCEPTED, sid=sid, settled_at=at)
+    return replace(attempt, outcome=Outcome.ACCEPTED, sid=sid, settled_at=at)
 
 
 def call_ended(attempt: AttemptState, timing: Timing) -> datetime:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from schemas.evolve import evolve
+from msgspec.structs import replace
+
 from schemas.records import Action, AttemptResult, Dispatch, Outcome
 from schemas.states import AttemptPhase, SenderAttempt
 
@@ -144,7 +145,7 @@ def complete_result(result: AttemptResult, intent: SenderAttempt, called_at: dat
     another one was the attempt's owner.
     """
     doubtful = result.outcome is Outcome.NOT_SENT and result.reason == PARTITION_LOST
-    return evolve(
+    return replace(
         result,
         outcome=Outcome.UNKNOWN if doubtful else result.outcome,
         intent_until=intent.intent_until,

@@ -12,11 +12,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from msgspec.structs import replace
+
 from processors.core.sender import token_bucket
 from processors.core.sender.decide import OWN_REASONS
 from processors.core.sender.fair_queue import Lanes, Waiting
 from processors.core.sms.retry_policy import Codes
-from schemas.evolve import evolve
 from schemas.records import Action, AttemptResult, Dispatch, Lane, Outcome
 from schemas.states import ThrottleState
 
@@ -147,10 +148,10 @@ class DispatchQueue:
         """Take a limit over as it was saved: its rate, debt and rest, but no tokens, as nobody knows who spent them."""
         fresh = token_bucket.new_bucket(self._ceiling(state.sender), now)
         resting = state.resting_until is not None and state.resting_until > now
-        limit = evolve(fresh, rate=min(state.rate, fresh.ceiling), tokens=min(state.tokens, 0.0), at=state.at)
-        limit = limit if resting else evolve(token_bucket.refill(limit, now), at=max(state.at, now))
+        limit = replace(fresh, rate=min(state.rate, fresh.ceiling), tokens=min(state.tokens, 0.0), at=state.at)
+        limit = limit if resting else replace(token_bucket.refill(limit, now), at=max(state.at, now))
         rest = Cooldown(state.sender, state.at, state.rest_reason or "", alert=False) if resting else None
-        self._lines[state.sender] = _SenderQueue(evolve(limit, tokens=min(limit.tokens, 0.0)), rest)
+        self._lines[state.sender] = _SenderQueue(replace(limit, tokens=min(limit.tokens, 0.0)), rest)
 
     def may_go(self, command: Dispatch, now: datetime) -> bool:
         """Whether a message that just came may be called at once; if so its segments are spent."""

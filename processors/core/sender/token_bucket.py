@@ -10,11 +10,11 @@ back by small steps. It never exceeds the ceiling that the sender's type allows.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import ceil
 
-from schemas.evolve import evolve
+from msgspec import Struct
+from msgspec.structs import replace
 
 _FLOOR = 1 / 16  # of the ceiling: slow, but each minute still tells whether the limit is over
 _STEP = 1 / 20  # of the ceiling: from half speed back to full in ten steps
@@ -22,8 +22,7 @@ _SETTLE = timedelta(seconds=1)  # calls in flight when the rate fell fail togeth
 _EPSILON = 1e-9  # segments; absorbs rounding so that waiting exactly as told is enough
 
 
-@dataclass(frozen=True, slots=True)
-class TokenBucket:
+class TokenBucket(Struct, frozen=True, gc=False):
     """State of one sender's limit. ``rate`` and ``ceiling`` are segments per second, ``tokens`` is as of ``at``."""
 
     rate: float
@@ -48,7 +47,7 @@ def take(state: TokenBucket, segments: int, now: datetime) -> tuple[TokenBucket,
     lacking = min(segments, filled.capacity) - filled.tokens
     closed = max(filled.at - now, timedelta())
     if lacking <= _EPSILON and not closed:
-        return evolve(filled, tokens=filled.tokens - segments), True, timedelta()
+        return replace(filled, tokens=filled.tokens - segments), True, timedelta()
     return filled, False, closed + timedelta(microseconds=ceil(max(lacking, 0) / filled.rate * 1e6))
 
 
@@ -57,12 +56,12 @@ def refill(state: TokenBucket, now: datetime) -> TokenBucket:
     if now <= state.at:
         return state
     gained = (now - state.at).total_seconds() * state.rate
-    return evolve(state, tokens=min(state.capacity, state.tokens + gained), at=now)
+    return replace(state, tokens=min(state.capacity, state.tokens + gained), at=now)
 
 
 def cool_down(state: TokenBucket, until: datetime) -> TokenBucket:
     """Close the bucket until then, and let it start from empty. Never shortens a pause that is under way."""
-    return evolve(state, tokens=min(state.tokens, 0.0), at=max(state.at, until))
+    return replace(state, tokens=min(state.tokens, 0.0), at=max(state.at, until))
 
 
 def slower(state: TokenBucket, now: datetime) -> TokenBucket:
@@ -70,7 +69,7 @@ def slower(state: TokenBucket, now: datetime) -> TokenBucket:
     if now - state.slowed_at < _SETTLE:
         return state
     rate = max(state.rate / 2, state.ceiling * _FLOOR)
-    return evolve(refill(state, now), rate=rate, slowed_at=now, changed_at=now)
+    return replace(refill(state, now), rate=rate, slowed_at=now, changed_at=now)
 
 
 def faster(state: TokenBucket, now: datetime) -> TokenBucket:
@@ -78,4 +77,4 @@ def faster(state: TokenBucket, now: datetime) -> TokenBucket:
     if state.rate >= state.ceiling or now - state.changed_at < _SETTLE:
         return state
     rate = min(state.rate + state.ceiling * _STEP, state.ceiling)
-    return evolve(refill(state, now), rate=rate, changed_at=now)
+    return replace(refill(state, now), rate=rate, changed_at=now)

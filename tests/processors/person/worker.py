@@ -9,11 +9,12 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
+
+from msgspec.structs import replace
 
 from connectors.clock import SystemClock
 from connectors.kafka.producer import KafkaPublisher

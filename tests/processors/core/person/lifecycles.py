@@ -9,9 +9,11 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from random import Random
+
+from msgspec.structs import replace
 
 from processors.core.person import decide as core
 from processors.core.person.decision import Decision, PersonInput, PersonState, SourceOffset

@@ -1,11 +1,11 @@
 """One message's life through the person stage's door."""
 
-from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from processors.core.person.decision import UnprocessableRecord
 from schemas.records import (
