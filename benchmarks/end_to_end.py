@@ -214,7 +214,7 @@ class Bench:
             left -= self.ear.ended.keys()
             self._patiently(end, f"{len(left)} of {len(ids)} messages have no last word")
         ended_at = time.monotonic()
-        reports = ReportClient(self.settings.sink_url or "")
+        reports = ReportClient(self.settings.sink.url or "")
         while reports.summary(datetime.fromtimestamp(0, UTC)).open:
             self._patiently(end, "ClickHouse does not show every message's end")
             time.sleep(0.5)

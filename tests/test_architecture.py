@@ -29,7 +29,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "processors.streaming": {"schemas", "processors.streaming", "faust", "mode", "aiokafka", "uvloop"},
     "processors.person": {"schemas", "processors.core", "processors.streaming", "processors.person", "faust"},
     "processors.sender": {"schemas", "processors.core", "processors.streaming", "processors.sender", "faust"},
-    "processors.settings": {"processors.settings", "pydantic", "pydantic_core"},
+    "processors.settings": {"processors.settings", "pydantic", "pydantic_core", "pydantic_settings"},
     "processors.replay": {"schemas", "msgspec", "processors.core", "processors.replay", "connectors.kafka"},
     "processors.wiring": {
         *("schemas", "connectors", "click", "faust", "mode", "uvloop"),

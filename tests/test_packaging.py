@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
+import tomllib
 from importlib.metadata import packages_distributions
 from importlib.resources import files
 from pathlib import Path
@@ -53,6 +55,47 @@ def test_data_files_are_found_where_they_are_installed() -> None:
 @pytest.mark.parametrize("package", PACKAGES)
 def test_no_other_distribution_owns_our_names(package: str) -> None:
     assert set(packages_distributions().get(package, [])) <= {"smsflow"}
+
+
+UNIMPORTED = {"tzdata"}
+"""Declared for what it holds, not for what it exports: ``zoneinfo`` reads it where the system has no time zones."""
+IMPORTED_BY_OTHERS = {
+    *("attrs", "authlib", "cachetools", "certifi", "httpx2"),  # by confluent-kafka's Schema Registry client
+    "chdb",  # by clickhouse-connect, for an embedded ClickHouse
+    "rocksdict",  # by Faust, for its tables
+}
+
+
+def imported_distributions() -> set[str]:
+    """The distributions of every third-party module that the three packages import, anywhere in them."""
+    trees = [ast.parse(path.read_text("utf-8")) for name in PACKAGES for path in (SOURCES / name).rglob("*.py")]
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    names |= {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module}
+    tops = {name.partition(".")[0] for name in names} - set(sys.stdlib_module_names) - {*PACKAGES}
+    owners = packages_distributions()
+    return {_normalised(owners[top][0]) if top in owners else top for top in tops}
+
+
+def declared_distributions() -> set[str]:
+    """What ``pyproject.toml`` names as run-time dependencies, its extras among them."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    lines = [*project["dependencies"], *(line for extra in project["optional-dependencies"].values() for line in extra)]
+    return {_normalised(re.split(r"[^A-Za-z0-9_.-]", line)[0]) for line in lines}
+
+
+def _normalised(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+@in_a_checkout
+def test_what_is_imported_is_declared() -> None:
+    assert imported_distributions() - declared_distributions() == set()
+
+
+@in_a_checkout
+def test_what_is_declared_is_imported() -> None:
+    assert declared_distributions() - imported_distributions() == UNIMPORTED | IMPORTED_BY_OTHERS
 
 
 def pins(name: str) -> dict[str, str]:

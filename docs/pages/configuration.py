@@ -5,25 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from pages.tools import MEANINGS, NOTE, matched, page, table
+from pages.tools import MEANINGS, NOTE, Undocumented, page, table
 
 from processors.settings.model import Settings
+from processors.settings.sources import variable
 
 
 def configuration_page() -> str:
     """Every setting."""
-    fields = {".".join(path): (path, field) for path, field in _settings(Settings, ())}
-    meanings = matched("settings", fields)
     groups: dict[str, list[list[str]]] = {}
-    for name, (path, field) in fields.items():
-        row = [f"`{name}`", f"`{'_'.join(('SMSFLOW', *path)).upper()}`", _shown(field), str(meanings[name])]
+    for path, field in _settings(Settings, ()):
+        name = ".".join(path)
+        if not field.description:
+            raise Undocumented(f"{name} has no description in processors/settings")
+        row = [f"`{name}`", f"`{variable(path)}`", _shown(field), field.description]
         groups.setdefault(path[0] if len(path) > 1 else "", []).append(row)
     head = ("setting", "variable", "default", "meaning")
     tables = [
         f"### {'Everything' if not group else f'`[{group}]`'}\n\n{table(head, rows)}" for group, rows in groups.items()
     ]
     pages = MEANINGS["pages"]
-    note = NOTE.format(source="processors/settings/model.py and docs/meanings.toml")
+    note = NOTE.format(source="processors/settings/ and docs/meanings.toml")
     return page(note, "# Configuration", pages["configuration"], *tables, pages["senders"])
 
 

@@ -61,9 +61,9 @@ def summary(context: click.Context, since: datetime, *, as_json: bool) -> None:
 @contextmanager
 def _reports(settings: Settings) -> Iterator[Reports]:
     if settings.embedded_clickhouse is not None:
-        require(settings, "report", ["sink_url"])
+        require(settings, "report", ["sink.url"])
     try:
-        with open_reports(settings.clickhouse_url, settings.sink_url or "") as reports:
+        with open_reports(settings.clickhouse_url, settings.sink.url or "") as reports:
             yield reports
     except ClickHouseConnectorError as error:
         raise click.ClickException(str(error)) from error

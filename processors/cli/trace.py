@@ -65,10 +65,10 @@ def command(context: click.Context, message_id: str, to: str | None, since: date
 
 def _person_of(settings: Settings, message_id: str) -> str | None:
     """Whose message it is, if ClickHouse can say; without that every partition is read."""
-    if settings.embedded_clickhouse is not None and settings.sink_url is None:
+    if settings.embedded_clickhouse is not None and settings.sink.url is None:
         return None
     try:
-        with open_reports(settings.clickhouse_url, settings.sink_url or "") as reports:
+        with open_reports(settings.clickhouse_url, settings.sink.url or "") as reports:
             rows = reports.message(message_id).dicts()
     except ClickHouseConnectorError as error:
         click.echo(f"ClickHouse does not answer, so every partition is read ({error}); --to is quicker", err=True)

@@ -57,7 +57,7 @@ def _print_banner(machine: Machine, console: Console) -> None:
         "Kafka": settings.broker,
         "simulator" if machine.uses_simulator else "Twilio": settings.twilio.base_url,
         "webhooks": f"http://{settings.ingester.host}:{settings.ingester.port}",
-        "reports": settings.sink_url,
+        "reports": settings.sink.url,
         "data, logs": machine.folder,
     }
     console.print()

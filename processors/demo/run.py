@@ -147,7 +147,7 @@ class DemoRun:
     def _ask_clickhouse(self, since: datetime) -> Billed | None:
         """None while it does not answer, or has not heard of all requests."""
         try:
-            with open_reports(self.settings.clickhouse_url, self.settings.sink_url or "") as reports:
+            with open_reports(self.settings.clickhouse_url, self.settings.sink.url or "") as reports:
                 summary, costs = reports.summary(since), reports.cost("campaign", since).dicts()
         except ClickHouseConnectorError:
             return None

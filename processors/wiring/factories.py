@@ -12,7 +12,8 @@ from processors.core.inbound.auto_reply import auto_reply
 from processors.core.policy import Policy, Timing
 from processors.policies.load import load
 from processors.policies.rows import PolicyError
-from processors.settings.model import Settings, TimingSettings
+from processors.settings.groups import TimingSettings
+from processors.settings.model import Settings
 from processors.wiring.command_settings import InvalidSettings
 from schemas.codec import Codec
 from schemas.records import InboundMessage

@@ -99,7 +99,7 @@ def test_a_bad_sender_in_the_settings_is_named_by_its_place() -> None:
     ("words", "missing"),
     [
         (["ingest"], ["twilio.auth_tokens (SMSFLOW_TWILIO_AUTH_TOKENS)", "twilio.public_url"]),
-        (["report", "cost"], ["sink_url (SMSFLOW_SINK_URL): needed by smsflow report"]),
+        (["report", "cost"], ["sink.url (SMSFLOW_SINK_URL): needed by smsflow report"]),
     ],
 )
 def test_every_setting_a_role_lacks_is_named_at_once(words: list[str], missing: list[str]) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
+from processors.settings.groups import SenderSettings
 from processors.settings.model import Settings, SettingsError, load_settings
 from processors.settings.sources import variables
 
@@ -25,7 +28,7 @@ def test_nothing_given_gives_the_defaults_of_a_production_worker() -> None:
 
 def test_an_environment_variable_is_the_path_of_its_field() -> None:
     settings = load_settings(environ={"SMSFLOW_TWILIO_ACCOUNT_SID": "AC1", "SMSFLOW_SINK_URL": "http://a:1"})
-    assert (settings.twilio.account_sid, settings.sink_url) == ("AC1", "http://a:1")
+    assert (settings.twilio.account_sid, settings.sink.url) == ("AC1", "http://a:1")
 
 
 def test_no_two_fields_share_an_environment_variable() -> None:
@@ -66,7 +69,7 @@ def test_a_mistake_in_a_list_names_the_variable_that_holds_it() -> None:
 
 def test_broken_json_is_answered_with_an_example() -> None:
     (line,) = problems({"SMSFLOW_SENDERS": "+12125550100"})
-    assert line.startswith("SMSFLOW_SENDERS: not JSON")
+    assert line.startswith("senders (SMSFLOW_SENDERS): not JSON")
     assert line.endswith('like [{"id": "+12125550100", "number_type": "10dlc"}]')
 
 
@@ -176,3 +179,23 @@ def test_a_secured_kafka_names_what_is_missing_and_what_is_too_much(tmp_path: Pa
 def test_a_protocol_nobody_knows_is_the_only_problem() -> None:
     [problem] = problems({"SMSFLOW_KAFKA_SECURITY_PROTOCOL": "TLS", "SMSFLOW_KAFKA_USERNAME": "smsflow"})
     assert problem.startswith("kafka.security_protocol (SMSFLOW_KAFKA_SECURITY_PROTOCOL): input should be 'PLAINTEXT'")
+
+
+def test_a_pool_in_the_environment_replaces_the_pools_of_the_file(tmp_path: Path) -> None:
+    config = tmp_path / "smsflow.toml"
+    config.write_text('[pools]\ndefault = ["1"]\nsupport = ["2"]\n')
+    assert load_settings(config, {"SMSFLOW_POOLS": '{"default": ["3"]}'}).pools == {"default": ("3",)}
+
+
+def test_every_setting_says_what_it_means() -> None:
+    def fields(model: type[BaseModel]) -> Iterator[tuple[str, str | None]]:
+        for name, field in model.model_fields.items():
+            kind = field.annotation
+            if isinstance(kind, type) and issubclass(kind, BaseModel):
+                yield from fields(kind)
+            else:
+                yield f"{model.__name__}.{name}", field.description
+
+    described = dict([*fields(Settings), *fields(SenderSettings)])
+    assert len(described) > len(variables(Settings))
+    assert [name for name, description in described.items() if not description] == []
