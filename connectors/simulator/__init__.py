@@ -1,1 +1,1 @@
-"""The Twilio simulator: speaks its wire format to the unmodified SDK, and keeps a ledger of what it accepted."""
+"""The Twilio simulator: serves Twilio's Messages API to the unmodified SDK, and records every accepted message."""

@@ -1,7 +1,8 @@
-"""The simulator as a server: `serve` for the command line, `Simulator` for tests and demos."""
+"""The simulator as an HTTP server."""
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import timedelta
@@ -10,56 +11,49 @@ from typing import Any
 
 from aiohttp import web
 
-from connectors.simulator.clock import SimulatorClock, SimulatorSystemClock
-from connectors.simulator.http.api import Api
-from connectors.simulator.http.control_api import ControlApi, explain
+from connectors.simulator.behaviour.twilio import SimulatedTwilio
+from connectors.simulator.clock import SimulatedClock, WallClock
+from connectors.simulator.engine import Engine
+from connectors.simulator.http.api import MessagesApi
+from connectors.simulator.http.control_api import ControlApi, map_errors
 from connectors.simulator.http.control_conditions import ControlConditions
-from connectors.simulator.http.engine import Engine
-from connectors.simulator.http.journal import Journal
+from connectors.simulator.journal import Journal
 from connectors.simulator.model.faults import Faults
 from connectors.simulator.model.settings import Account, SimulationSettings
-from connectors.simulator.model.twilio import SimulatedTwilio
 
 
 def create_simulator(
-    world: SimulatedTwilio, *, clock: SimulatorClock, faults: Faults, engine: Engine
+    twilio: SimulatedTwilio, *, clock: SimulatedClock, faults: Faults, engine: Engine
 ) -> web.Application:
-    """Twilio's API and ours over one world; the engine runs as long as the application does."""
-    api = Api(world, faults, clock, engine)
-    control = ControlApi(world, faults, clock, engine, api)
-    app = web.Application(middlewares=[explain])
-    conditions = ControlConditions(world, clock, engine)
+    """An application with Twilio's Messages API and the control API; it runs the engine while it runs itself."""
+    api = MessagesApi(twilio, faults, clock, engine)
+    control = ControlApi(twilio, faults, clock, engine, api)
+    app = web.Application(middlewares=[map_errors])
+    conditions = ControlConditions(twilio, clock, engine)
     app.add_routes([*api.routes(), *control.routes(), *conditions.routes()])
 
-    async def running(_app: web.Application) -> AsyncIterator[None]:
+    async def run_engine(_app: web.Application) -> AsyncIterator[None]:
         async with engine:
             yield
 
-    app.cleanup_ctx.append(running)
+    app.cleanup_ctx.append(run_engine)
     return app
-
-
-async def serve_simulator(
-    settings: SimulationSettings, ready: Callable[[str], None] = lambda _url: None, clock: SimulatorClock | None = None
-) -> None:
-    """Run a simulator until cancelled; `ready` is told its base URL once it listens."""
-    async with Simulator(settings, clock=clock) as simulator:
-        ready(simulator.base_url)
-        await asyncio.Event().wait()
 
 
 class Simulator:
     """A simulator that serves while its context is open.
 
-    `changes` are fields of `SimulatorSettings`. With a `ManualClock` nothing happens until `advance` or `settle` is
-    awaited; then everything happens at its exact time, and every webhook has been answered when they return.
+    With a ``SteppedClock`` nothing happens before ``advance`` or ``settle`` is awaited. Then each step happens at its
+    exact time, and every webhook was answered when they return. While the context is open, ``twilio`` is the simulated
+    Twilio, ``engine`` runs it, and ``base_url`` is the address.
     """
 
     def __init__(
-        self, settings: SimulationSettings | None = None, *, clock: SimulatorClock | None = None, **changes: Any
+        self, settings: SimulationSettings | None = None, *, clock: SimulatedClock | None = None, **changes: Any
     ) -> None:
+        """``clock``: the wall clock if None. ``changes``: fields of ``SimulationSettings`` that replace those given."""
         self.settings = replace(settings or SimulationSettings(), **changes)
-        self.clock = clock or SimulatorSystemClock()
+        self.clock = clock or WallClock()
         self.faults = Faults(self.settings.seed)
         self.base_url = ""
         self._stack = AsyncExitStack()
@@ -69,10 +63,10 @@ class Simulator:
         """The first account."""
         return self.settings.accounts[0]
 
-    async def __aenter__(self) -> "Simulator":
-        self.world = self._open_world()
-        self.engine = Engine(self.world, self.clock)
-        app = create_simulator(self.world, clock=self.clock, faults=self.faults, engine=self.engine)
+    async def __aenter__(self) -> Simulator:
+        self.twilio = self._open_twilio()
+        self.engine = Engine(self.twilio, self.clock)
+        app = create_simulator(self.twilio, clock=self.clock, faults=self.faults, engine=self.engine)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
         await runner.setup()
         self._stack.push_async_callback(runner.cleanup)
@@ -85,20 +79,28 @@ class Simulator:
     ) -> None:
         await self._stack.aclose()
 
-    def _open_world(self) -> SimulatedTwilio:
+    def _open_twilio(self) -> SimulatedTwilio:
         if self.settings.ledger_path is None:
             return SimulatedTwilio(self.settings)
         journal = Journal(self.settings.ledger_path)
         self._stack.callback(journal.close)
-        world = SimulatedTwilio(self.settings, record=journal.record)
-        world.store.load(journal.facts())
-        world.resume(self.clock.now())
-        return world
+        twilio = SimulatedTwilio(self.settings, journal=journal.append)
+        twilio.store.load(journal.entries())
+        twilio.resume(self.clock.now())
+        return twilio
 
     async def advance(self, by: timedelta) -> None:
-        """Let this much time pass on a manual clock."""
+        """Move a ``SteppedClock`` on by ``by``.
+
+        Raises:
+            TypeError: The clock is another one.
+        """
         await self.engine.advance(by)
 
     async def settle(self) -> None:
-        """Let time pass on a manual clock until nothing is due any more."""
+        """Move a ``SteppedClock`` on until nothing is due any more.
+
+        Raises:
+            TypeError: The clock is another one.
+        """
         await self.engine.settle()

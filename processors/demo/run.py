@@ -104,7 +104,7 @@ class DemoRun:
         step = max(1, len(texted) // count)
         stopping = list(texted.items())[::step][:count]
         for (person, to), word in zip(stopping, cycle(WORDS), strict=False):
-            await simulator.say(person, to, word)
+            await simulator.send_inbound(person, to, word)
         await self._on_record([person for person, _ in stopping], revoked=True)
         return stopping
 
@@ -118,7 +118,7 @@ class DemoRun:
                 await asyncio.sleep(_LOOK_S)
 
     async def _start_again(self, simulator: SimulatorClient, person: tuple[str, str]) -> None:
-        await simulator.say(*person, "START")
+        await simulator.send_inbound(*person, "START")
         await self._on_record([person[0]], revoked=False)
 
     async def _on_record(self, people: Sequence[str], *, revoked: bool) -> None:
@@ -130,7 +130,7 @@ class DemoRun:
         """Until nothing is open here and nothing is due there, or nothing has happened for `PATIENCE_S`."""
         self._heard_at = time.monotonic()
         while time.monotonic() - self._heard_at < PATIENCE_S:
-            if not self.tally.unfinished() and await simulator.calm():
+            if not self.tally.unfinished() and await simulator.is_settled():
                 return
             await asyncio.sleep(_LOOK_S)
 

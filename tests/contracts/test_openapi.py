@@ -20,9 +20,9 @@ from twilio.rest import Client
 from yarl import URL
 
 from connectors.clock import ManualClock
-from connectors.simulator.clock import SimulatorManualClock as SimulatorClock
+from connectors.simulator.clock import SteppedClock as SimulatorClock
 from connectors.simulator.http.responses import ApiResponses
-from connectors.simulator.model.api_errors import CODES, ApiError
+from connectors.simulator.model.api_errors import ERROR_MESSAGES, ApiError
 from connectors.simulator.model.faults import Fault
 from connectors.simulator.model.settings import SERVICE_SID, Account, CallbackFaults, Campaign, Service
 from connectors.simulator.server import Simulator
@@ -162,10 +162,10 @@ async def test_a_message_is_shown_as_described_at_every_step(
     harness: Harness, judged: Judge, sender: str, status: str, code: int | None
 ) -> None:
     """From its first status until it is priced."""
-    harness.simulator.world.life.script(PERSON, status, code, 1)
+    harness.simulator.twilio.lifecycle.script(PERSON, status, code, 1)
     sid = (await harness.sender.send(dispatch(sender=sender), lambda: None)).sid
     seen = []
-    while (due := harness.simulator.world.next_due()) is not None:
+    while (due := harness.simulator.twilio.next_due()) is not None:
         await harness.simulator.advance(due - harness.simulator.clock.now())
         shown = await harness.by_sdk(lambda messages: messages(sid).fetch())
         seen.append((shown.status, shown.price is not None))
@@ -192,7 +192,7 @@ async def test_a_schedule_a_cancellation_a_redaction_and_a_deletion_are_as_descr
 async def test_texts_of_people_and_answers_to_them_are_listed_as_described(harness: Harness, judged: Judge) -> None:
     """And 21610 after it, in both its faces."""
     pool = harness.simulator.account.services[0].numbers[0]
-    harness.simulator.world.receive(PERSON, pool, "STOP", NOW)
+    harness.simulator.twilio.receive(PERSON, pool, "STOP", NOW)
     await harness.simulator.settle()
     await harness.by_sdk(lambda messages: messages.create(to=PERSON, body="x", messaging_service_sid=SERVICE_SID))
     await harness.simulator.settle()
@@ -296,11 +296,11 @@ async def test_strange_credentials_are_refused_in_twilios_shape(harness: Harness
     assert (caught.value.status, caught.value.code) == (401, 20003)
 
 
-@pytest.mark.parametrize("code", CODES)
+@pytest.mark.parametrize("code", ERROR_MESSAGES)
 def test_every_code_the_simulator_knows_is_said_in_twilios_shape(
     simulator_settings: Any, judged: Judge, code: int
 ) -> None:
-    response = ApiResponses(simulator_settings, {}).refused(ApiError(code, "it"))
+    response = ApiResponses(simulator_settings, {}).error(ApiError(code, "it"))
     assert isinstance(response.body, bytes)
     assert judged.answer(_exchange("post", "Messages.json", response.status, response.body)) == []
 

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from connectors.clock import ManualClock
 from connectors.memory import MemoryPublisher
-from connectors.simulator.clock import SimulatorManualClock as SimulatorClock
+from connectors.simulator.clock import SteppedClock as SimulatorClock
 from connectors.simulator.model.faults import Fault
 from connectors.simulator.model.settings import CallbackFaults, OutcomeWeight
 from connectors.simulator.server import Simulator
@@ -86,7 +86,7 @@ class Whole:
 
     def accepted(self) -> list[str]:
         """SIDs in the simulator's ledger, by the attempt they belong to."""
-        return [message.sid for message in self.simulator.world.store.order if message.kind == "api"]
+        return [message.sid for message in self.simulator.twilio.store.order if message.kind == "api"]
 
     def look_ups(self) -> int:
         return sum(command.action is Action.LOOK_UP for command in self.done)
@@ -219,4 +219,4 @@ async def test_callbacks_tell_two_identical_texts_apart() -> None:
         await w.passes(timedelta(hours=1))
 
         assert [*w.sids("m1"), *w.sids("m2")] == w.accepted()
-        assert {message.to for message in w.simulator.world.store.order} == {PERSON}
+        assert {message.to for message in w.simulator.twilio.store.order} == {PERSON}

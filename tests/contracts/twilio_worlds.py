@@ -9,7 +9,7 @@ from typing import Protocol
 
 from connectors.clock import ManualClock
 from connectors.memory import MemoryMessageList, MemorySender, MemoryTwilio
-from connectors.simulator.clock import SimulatorManualClock as SimulatorClock
+from connectors.simulator.clock import SteppedClock as SimulatorClock
 from connectors.simulator.model.faults import Fault
 from connectors.simulator.model.settings import SERVICE_SID
 from connectors.simulator.server import Simulator
@@ -92,7 +92,7 @@ class SimulatorWorld:
         self.clock = clock
 
     def accepted(self) -> list[tuple[str, str | None]]:
-        return [(message.to, message.text) for message in self.simulator.world.store.order if message.kind == "api"]
+        return [(message.to, message.text) for message in self.simulator.twilio.store.order if message.kind == "api"]
 
     def _meet(self, name: str) -> None:
         self.simulator.faults.arm(Fault(name=name))

@@ -1,1 +1,1 @@
-"""The carrier side of the simulated network: numbering, routes, queues, prices, segments and outcomes."""
+"""The simulated carriers: numbering, routes, queues, prices, segments and outcomes."""

@@ -1,8 +1,8 @@
-"""What a phone number tells: its kind, country and carrier, and the rate that Twilio publishes for it."""
+"""What follows from a phone number: its kind, country and carrier, and the rate that Twilio publishes for it."""
 
 from connectors.simulator.model.seeded_random import draw
 
-# Toll-free codes: https://www.nanpa.com
+# Toll-free area codes. Source: https://www.nanpa.com
 _TOLL_FREE = tuple(f"+1{code}" for code in (800, 833, 844, 855, 866, 877, 888))
 
 _CANADA = tuple(
@@ -14,41 +14,41 @@ _CANADA = tuple(
     )
 )
 
-# Round figures of US subscribers, by the upper end of each carrier's share.
+# Approximate shares of US subscribers, cumulated: each carrier with the upper end of its share.
 _SHARES = ((0.30, "att"), (0.60, "tmobile"), (0.92, "verizon"), (1.00, "other"))
 CARRIERS = tuple(name for _share, name in _SHARES)
 
 
-def toll_free(number: str) -> bool:
-    """Whether a number is a US or Canadian toll-free one."""
+def is_toll_free(number: str) -> bool:
+    """Whether a number is a US or Canadian toll-free number."""
     return number.startswith(_TOLL_FREE)
 
 
-def canadian(number: str) -> bool:
+def is_canadian(number: str) -> bool:
     """Whether a number belongs to Canada."""
     return number.startswith(_CANADA)
 
 
-def american(number: str) -> bool:
-    """Whether a number belongs to the US; what is left of +1 is taken for it."""
-    return number.startswith("+1") and not canadian(number) and not toll_free(number)
+def is_us_number(number: str) -> bool:
+    """Whether a number belongs to the US: every +1 number that is neither Canadian nor toll-free."""
+    return number.startswith("+1") and not is_canadian(number) and not is_toll_free(number)
 
 
-def carrier(person: str) -> str | None:
-    """The carrier of a person in the US, drawn from the number; None elsewhere."""
-    if not american(person):
+def draw_carrier(person: str) -> str | None:
+    """The carrier of a person in the US, drawn from the number; None for other countries."""
+    if not is_us_number(person):
         return None
     share = draw("carrier", person)
     return next(name for bound, name in _SHARES if share < bound)
 
 
 def published_rate(sender: str, person: str) -> float:
-    """Segments per second that Twilio lets this sender out to this person.
+    """Segments per second that Twilio sends from this sender to this person.
 
     Source: https://support.twilio.com/hc/en-us/articles/115002943027
     """
     if not sender.startswith("+") and sender.isdigit():
         return 100.0
-    if toll_free(sender) and person.startswith("+1"):
+    if is_toll_free(sender) and person.startswith("+1"):
         return 3.0
-    return 1.0 if canadian(person) else 10.0
+    return 1.0 if is_canadian(person) else 10.0

@@ -1,4 +1,6 @@
-"""What handsets and carriers make of a message: drawn from the mix, the same for the same message in every run."""
+"""How a message ends on its way through carrier and handset: drawn from the mix, and equal in every run."""
+
+from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -9,7 +11,14 @@ from connectors.simulator.model.settings import OutcomeWeight, SimulationSetting
 
 @dataclass(frozen=True, slots=True)
 class HandsetOutcome:
-    """How one message ends, and how long its steps take. Status `sent`: no receipt ever comes."""
+    """How one message ends, and how long its steps take.
+
+    Args:
+        status: The final status; ``sent``: no delivery receipt ever comes.
+        code: The error code, or None.
+        depart_after: Time from leaving the queues to the carrier.
+        receipt_after: Time from the carrier to the delivery receipt.
+    """
 
     status: str
     code: int | None
@@ -18,22 +27,19 @@ class HandsetOutcome:
 
 
 def draw_outcome(settings: SimulationSettings, to: str, body: str, nth: int) -> HandsetOutcome:
-    """The end of the nth message with this text to this person.
-
-    `nth` lets a later try of the same text end otherwise, as it may in life.
-    """
+    """How the ``nth`` message with this text to this person ends; each repetition may end otherwise."""
     key = (settings.seed, to, body, nth)
-    fate = _pick(settings.mix, draw("fate", *key))
+    weight = _pick(settings.mix, draw("fate", *key))
     times = settings.latencies
     return HandsetOutcome(
-        fate.status, fate.code, times.depart.at(draw("depart", *key)), times.receipt.at(draw("receipt", *key))
+        weight.status, weight.code, times.depart.at(draw("depart", *key)), times.receipt.at(draw("receipt", *key))
     )
 
 
 def _pick(mix: tuple[OutcomeWeight, ...], share: float) -> OutcomeWeight:
-    left = share * sum(fate.weight for fate in mix)
-    for fate in mix:
-        left -= fate.weight
+    left = share * sum(outcome.weight for outcome in mix)
+    for outcome in mix:
+        left -= outcome.weight
         if left < 0:
-            return fate
-    return mix[-1]
+            return outcome
+    return mix[-1]  # rounding can leave exactly 0

@@ -1,9 +1,9 @@
-"""The way out of Twilio: the queues a message stands in, and what carriers refuse when it is handed over.
+"""The way from Twilio to a carrier: the queues a message waits in, and what carriers refuse.
 
-Sources: rates and queues, https://support.twilio.com/hc/en-us/articles/115002943027; 10DLC campaigns share one rate
-over all their numbers, carriers refuse what is above it, https://www.twilio.com/docs/api/errors/30022; T-Mobile counts
-segments per brand and day, https://www.twilio.com/docs/api/errors/30023; a STOP to a toll-free number is kept by its
-network, https://www.twilio.com/docs/api/errors/30004
+Source: https://support.twilio.com/hc/en-us/articles/115002943027 (rates and queues),
+https://www.twilio.com/docs/api/errors/30022 (all numbers of a 10DLC campaign share one rate; carriers refuse more),
+https://www.twilio.com/docs/api/errors/30023 (T-Mobile counts segments per brand and day),
+https://www.twilio.com/docs/api/errors/30004 (a STOP to a toll-free number is enforced by its network).
 """
 
 from collections import defaultdict
@@ -11,7 +11,13 @@ from collections.abc import Iterator
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
-from connectors.simulator.carrier.numbering import american, canadian, carrier, published_rate, toll_free
+from connectors.simulator.carrier.numbering import (
+    draw_carrier,
+    is_canadian,
+    is_toll_free,
+    is_us_number,
+    published_rate,
+)
 from connectors.simulator.carrier.queues import Queue, Queues
 from connectors.simulator.model.messages import Message
 from connectors.simulator.model.settings import Account, Campaign, SimulationSettings
@@ -21,18 +27,22 @@ _PACIFIC = ZoneInfo("America/Los_Angeles")
 
 
 def cap_day(now: datetime) -> date:
-    """The day of T-Mobile's count, which starts at midnight Pacific time."""
+    """The day in which T-Mobile counts segments; it starts at midnight Pacific time."""
     return now.astimezone(_PACIFIC).date()
 
 
 class Routes:
-    """`rates`, `campaigns` (by Messaging Service) and `carriers` (by person) may be changed while the world runs."""
+    """Queues, campaigns and carriers of all messages.
+
+    ``rates`` (by sender), ``campaigns`` (by SID of the Messaging Service) and ``carriers`` (by person) start as the
+    settings have them and may be changed at any time.
+    """
 
     def __init__(self, settings: SimulationSettings, store: MessageStore) -> None:
         self._settings = settings
         self._store = store
         self._queues = Queues()
-        self._minutes: dict[tuple[str, str, datetime], int] = defaultdict(int)
+        self._segments_per_minute: dict[tuple[str, str, datetime], int] = defaultdict(int)
         self.rates = dict(settings.rates)
         self.carriers = dict(settings.carriers)
         self.campaigns: dict[str, Campaign] = {
@@ -43,24 +53,30 @@ class Routes:
         }
 
     def carrier(self, person: str) -> str | None:
-        """The person's carrier in the US: as told, else drawn; None elsewhere."""
-        return self.carriers.get(person) or carrier(person)
+        """The carrier of a person in the US: the configured one, else a drawn one; None for other countries."""
+        return self.carriers.get(person) or draw_carrier(person)
 
-    def full(self, account: Account, sender: str, person: str, now: datetime) -> bool:
-        """Whether a queue on the way from this sender to this person takes no more."""
-        return self._queues.full(list(self._ways(account, sender, person)), now)
+    def is_full(self, account: Account, sender: str, person: str, now: datetime) -> bool:
+        """Whether a queue between this sender and this person accepts no more messages."""
+        return self._queues.is_full(list(self._queues_between(account, sender, person)), now)
 
     def join(self, account: Account, message: Message, now: datetime) -> datetime:
-        """The instant at which a message leaves its queues."""
-        assert message.sender is not None
-        return self._queues.join(list(self._ways(account, message.sender, message.to)), message.segments, now)
+        """Add a message, whose sender is known, to its queues.
 
-    def _ways(self, account: Account, sender: str, person: str) -> Iterator[Queue]:
+        Returns:
+            When the message leaves the last queue.
+        """
+        assert message.sender is not None
+        queues = list(self._queues_between(account, message.sender, message.to))
+        return self._queues.join(queues, message.segments, now)
+
+    def _queues_between(self, account: Account, sender: str, person: str) -> Iterator[Queue]:
         service, campaign = account.service_of(sender), self.campaign(account, sender, person)
         rate = self.rates.get(sender)
         if rate is None and self._settings.published_rates:
+            # The published rate of a number in a campaign is the campaign's.
             if campaign is None:
-                name = f"{sender} to Canada" if canadian(person) else sender
+                name = f"{sender} to Canada" if is_canadian(person) else sender
                 yield Queue(name, published_rate(sender, person))
         else:
             yield Queue(sender, self._settings.default_rate if rate is None else rate)
@@ -70,36 +86,41 @@ class Routes:
             yield Queue(campaign.sid, campaign.rate)
 
     def campaign(self, account: Account, sender: str, person: str) -> Campaign | None:
-        """The 10DLC campaign a message goes under: only ten-digit numbers to the US have one."""
+        """The 10DLC campaign of a message; only messages from ten-digit US numbers to the US have one."""
         service = account.service_of(sender)
-        ten_digits = american(sender) and american(person)
+        ten_digits = is_us_number(sender) and is_us_number(person)
         return self.campaigns.get(service.sid) if service is not None and ten_digits else None
 
-    def refusal(self, account: Account, message: Message, now: datetime) -> int | None:
-        """The error code with which the network refuses a message that is handed over now, or None: it takes it."""
+    def refusal_code(self, account: Account, message: Message, now: datetime) -> int | None:
+        """The error code with which the carrier refuses a message handed over now; None if the carrier accepts it.
+
+        A segment that T-Mobile accepts counts towards the brand's daily cap.
+        """
         sender, person = message.sender or "", message.to
-        if toll_free(sender) and (sender, person) in self._store.blocked:
+        if is_toll_free(sender) and (sender, person) in self._store.blocked:
             return 30004
         campaign = self.campaign(account, sender, person)
         return None if campaign is None else self._campaign_refusal(campaign, message, now)
 
     def _campaign_refusal(self, campaign: Campaign, message: Message, now: datetime) -> int | None:
-        network = self.carrier(message.to) or ""
+        carrier = self.carrier(message.to) or ""
         brand, day = campaign.brand, cap_day(now).isoformat()
-        if network == "tmobile" and self._store.tally[brand.sid, day] + message.segments > brand.tmobile_daily_cap:
+        used = self._store.daily_segments[brand.sid, day]
+        if carrier == "tmobile" and used + message.segments > brand.tmobile_daily_cap:
             return 30023
-        if self._over_rate(campaign, network, message.segments, now):
+        if self._is_over_rate(campaign, carrier, message.segments, now):
             return 30022
-        if network == "tmobile":
-            self._store.say({"fact": "tallied", "brand": brand.sid, "day": day, "segments": message.segments})
+        if carrier == "tmobile":
+            entry = {"type": "segments_counted", "brand": brand.sid, "day": day, "segments": message.segments}
+            self._store.record(entry)
         return None
 
-    def _over_rate(self, campaign: Campaign, network: str, segments: int, now: datetime) -> bool:
-        """Carriers are taken to count by the minute, as AT&T does."""
+    def _is_over_rate(self, campaign: Campaign, carrier: str, segments: int, now: datetime) -> bool:
+        """Count the segments in this minute unless they exceed the rate; AT&T publishes its limit by the minute."""
         if campaign.carrier_rate is None:
             return False
-        minute = (campaign.sid, network, now.replace(second=0, microsecond=0))
-        if self._minutes[minute] + segments > campaign.carrier_rate * 60:
+        minute = (campaign.sid, carrier, now.replace(second=0, microsecond=0))
+        if self._segments_per_minute[minute] + segments > campaign.carrier_rate * 60:
             return True
-        self._minutes[minute] += segments
+        self._segments_per_minute[minute] += segments
         return False

@@ -1,7 +1,9 @@
-"""Segments as Twilio bills them: the simulator's own count, kept apart from the one it is to check.
+"""Segments as Twilio bills them.
+
+This count is written independently of the product's count, so that tests can compare the two.
 
 Source: https://www.twilio.com/docs/glossary/what-is-gsm-7-character-encoding (160/153 septets, 70/67 UTF-16 units; an
-escape pair and a surrogate pair stay in one part).
+escape pair and a surrogate pair stay in one segment).
 """
 
 _BASIC = frozenset(
@@ -10,7 +12,7 @@ _BASIC = frozenset(
 )
 _ESCAPED = frozenset("\f^{}\\[~]|€")
 
-# https://www.twilio.com/docs/messaging/services/smart-encoding-char-list: the families met in real texts.
+# The characters of https://www.twilio.com/docs/messaging/services/smart-encoding-char-list that occur in real texts.
 _SMART = str.maketrans(
     {
         **dict.fromkeys("«»“”„‟ʺ❝❞〝〞＂", '"'),
@@ -23,23 +25,30 @@ _SMART = str.maketrans(
 
 
 def smart_encoded(text: str) -> str:
-    """The text with look-alikes in place of characters that GSM-7 has not."""
+    """The text with GSM-7 look-alikes in place of characters that GSM-7 lacks."""
     return text.translate(_SMART)
 
 
 def count_segments(text: str) -> int:
-    """How many billed parts the text takes; an empty one takes 1."""
+    """How many segments are billed for a text; 1 for an empty text."""
     if all(char in _BASIC or char in _ESCAPED for char in text):
-        return _parts([2 if char in _ESCAPED else 1 for char in text], single=160, part=153)
-    return _parts([2 if ord(char) > 0xFFFF else 1 for char in text], single=70, part=67)
+        return _count([2 if char in _ESCAPED else 1 for char in text], single=160, concatenated=153)
+    return _count([2 if ord(char) > 0xFFFF else 1 for char in text], single=70, concatenated=67)
 
 
-def _parts(widths: list[int], *, single: int, part: int) -> int:
+def _count(widths: list[int], *, single: int, concatenated: int) -> int:
+    """Segments of characters with these widths.
+
+    Args:
+        widths: Septets or UTF-16 units of each character.
+        single: How many units a text of one segment may have.
+        concatenated: How many units fit into each segment of a longer text.
+    """
     if sum(widths) <= single:
         return 1
-    parts, used = 1, 0
+    segments, used = 1, 0
     for width in widths:
-        if used + width > part:
-            parts, used = parts + 1, 0
+        if used + width > concatenated:  # a pair is never split over two segments
+            segments, used = segments + 1, 0
         used += width
-    return parts
+    return segments

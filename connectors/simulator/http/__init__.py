@@ -1,1 +1,1 @@
-"""The simulator's HTTP side: Twilio's Messages API, the control API, the ledger, the invoice and the journal."""
+"""The simulator's HTTP side: Twilio's Messages API, the control API, the ledger and the invoice."""

@@ -1,4 +1,4 @@
-"""How a fault looks on the wire: answers that lie, come late, come in half, or never."""
+"""How each fault looks to the client: responses that are wrong, late or incomplete, and closed connections."""
 
 import socket
 import struct
@@ -6,74 +6,91 @@ from collections.abc import Callable
 
 from aiohttp import web
 
-from connectors.simulator.clock import SimulatorClock
+from connectors.simulator.clock import SimulatedClock
 from connectors.simulator.http.responses import ApiResponses
 from connectors.simulator.model.api_errors import ApiError
 from connectors.simulator.model.faults import Fault
 
-_RESET = struct.pack("ii", 1, 0)
+# struct linger: on, 0 seconds. Closing the socket then sends RST instead of FIN.
+_LINGER_ZERO = struct.pack("ii", 1, 0)
 
 
 class FaultResponder:
-    """Plays faults; `do` makes the request take effect and gives the answer it should have had."""
+    """Responds to the requests that a fault affects."""
 
-    def __init__(self, answers: ApiResponses, clock: SimulatorClock) -> None:
-        self._answers = answers
+    def __init__(self, responses: ApiResponses, clock: SimulatedClock) -> None:
+        self._responses = responses
         self._clock = clock
 
-    async def answer(self, request: web.Request, fault: Fault, do: Callable[[], web.Response]) -> web.StreamResponse:
-        """Answer a request whose body has been read. Source: https://www.twilio.com/docs/api/errors/20500"""
+    async def respond(
+        self, request: web.Request, fault: Fault, serve: Callable[[], web.Response]
+    ) -> web.StreamResponse:
+        """Respond to a request whose body has been read.
+
+        Args:
+            request: The request.
+            fault: The fault that affects it.
+            serve: Makes the request take effect, and returns its correct response.
+
+        Source: https://www.twilio.com/docs/api/errors/20500
+        """
         match fault.name:
             case "429":
-                return self._answers.refused(ApiError(20429))
+                return self._responses.error(ApiError(20429))
             case "500_without_effect":
-                return self._answers.refused(ApiError(20500))
+                return self._responses.error(ApiError(20500))
             case "slow":
                 await self._clock.sleep(fault.after)
-                return do()
+                return serve()
             case "hang" | "reset_after":
-                return await self._leave(request, fault, do)
-        return await self._spoil(request, fault, do())
+                return await self._end_without_response(request, fault, serve)
+        return await self._respond_wrongly(request, fault, serve())
 
-    async def _spoil(self, request: web.Request, fault: Fault, right: web.Response) -> web.StreamResponse:
+    async def _respond_wrongly(self, request: web.Request, fault: Fault, correct: web.Response) -> web.StreamResponse:
         match fault.name:
             case "accept_then_500":
-                return self._answers.refused(ApiError(20500))
+                return self._responses.error(ApiError(20500))
             case "accept_then_503":
-                return self._answers.refused(ApiError(20503))
+                return self._responses.error(ApiError(20503))
             case "garbage_201":
                 return web.Response(status=201, body=b'{"sid": "SM', content_type="application/json")
             case "cut_201":
-                return await _half(request, right)
+                return await _send_half(request, correct)
             case "accept_then_drop":
-                return cut(request, reset=False)
+                return close_connection(request, reset=False)
         raise AssertionError(fault.name)
 
-    async def _leave(self, request: web.Request, fault: Fault, do: Callable[[], web.Response]) -> web.Response:
+    async def _end_without_response(
+        self, request: web.Request, fault: Fault, serve: Callable[[], web.Response]
+    ) -> web.Response:
         if fault.accepted:
-            do()
+            serve()
         if fault.name == "hang":
             await self._clock.sleep(fault.after)
-        return cut(request, reset=fault.name == "reset_after")
+        return close_connection(request, reset=fault.name == "reset_after")
 
 
-async def _half(request: web.Request, right: web.Response) -> web.StreamResponse:
-    """Promise the whole answer, give half of it, and hang up."""
-    body = right.body if isinstance(right.body, bytes) else b""
-    answer = web.StreamResponse(status=right.status, headers=right.headers)
-    answer.content_length = len(body)
-    await answer.prepare(request)
-    await answer.write(body[: len(body) // 2])
-    cut(request, reset=False)
-    return answer
+async def _send_half(request: web.Request, correct: web.Response) -> web.StreamResponse:
+    """Announce the whole body, send half of it, and close the connection."""
+    body = correct.body if isinstance(correct.body, bytes) else b""
+    response = web.StreamResponse(status=correct.status, headers=correct.headers)
+    response.content_length = len(body)
+    await response.prepare(request)
+    await response.write(body[: len(body) // 2])
+    close_connection(request, reset=False)
+    return response
 
 
-def cut(request: web.Request, *, reset: bool) -> web.Response:
-    """End the connection without an answer: by an orderly close, or by a TCP reset."""
+def close_connection(request: web.Request, *, reset: bool) -> web.Response:
+    """Close the connection without a response, by TCP FIN or RST.
+
+    Returns:
+        A placeholder for aiohttp, which finds the connection closed and sends nothing.
+    """
     transport = request.transport
     if transport is not None:
         connection = transport.get_extra_info("socket")
         if reset and connection is not None:
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_ZERO)
         transport.abort() if reset else transport.close()
     return web.Response(status=500)

@@ -1,1 +1,1 @@
-"""The simulated Twilio without any I/O: what is accepted, what becomes of it, and which webhooks are due."""
+"""The simulated Twilio's data: settings, messages, the store, scheduled actions, faults and errors. No I/O."""

@@ -1,6 +1,6 @@
-"""The API's noes, as values: code, HTTP status, words, and Twilio's JSON for them.
+"""Twilio's API errors as values: code, HTTP status, message and JSON body.
 
-Codes: https://www.twilio.com/docs/api/errors. The HTTP status is 400 unless listed.
+Source: https://www.twilio.com/docs/api/errors (codes). The HTTP status is 400 unless listed here.
 """
 
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from typing import Any
 
 _STATUS = {20003: 401, 20404: 404, 20409: 409, 20429: 429, 20500: 500, 20503: 503, 30409: 409, 20004: 405}
 
-_WORDS = {
+ERROR_MESSAGES = {
     20001: "Invalid parameter",
     20003: "Authenticate",
     20004: "Method not allowed",
@@ -49,26 +49,24 @@ _WORDS = {
     35126: "ScheduleType must be fixed: {0}",
 }
 
-CODES = tuple(_WORDS)
-
 
 @dataclass(frozen=True, slots=True)
 class ApiError:
-    """One refused request: it had no effect."""
+    """Why a request was refused, without effect. ``about`` is the value that the message names."""
 
     code: int
     about: str = ""
 
     @property
     def status(self) -> int:
-        """HTTP status of the answer."""
+        """HTTP status of the response."""
         return _STATUS.get(self.code, 400)
 
     def body(self) -> dict[str, Any]:
-        """Twilio's error JSON."""
+        """Twilio's JSON for this error."""
         return {
             "code": self.code,
-            "message": _WORDS[self.code].format(self.about),
+            "message": ERROR_MESSAGES[self.code].format(self.about),
             "more_info": f"https://www.twilio.com/docs/errors/{self.code}",
             "status": self.status,
         }

@@ -1,4 +1,4 @@
-"""Faults on demand: how the API and the callbacks misbehave, how often, and decided how."""
+"""Faults on request: how the API and the callbacks misbehave, how often, and which request is affected."""
 
 from collections import Counter
 from dataclasses import dataclass, replace
@@ -22,17 +22,26 @@ FaultName = Literal[
     "429",
 ]
 Operation = Literal["create", "list", "fetch", "update"]
-NAMES: tuple[str, ...] = get_args(FaultName)
+FAULT_NAMES: tuple[str, ...] = get_args(FaultName)
 OPERATIONS: tuple[str, ...] = get_args(Operation)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """One way to misbehave: for the next `times` requests (None: until cleared) or `until` an instant, each with
-    `probability`.
+    """One way in which the API misbehaves.
 
-    `after` answers a request without an answer (hang) or late (slow). `accepted`: whether a request that hangs, or is
-    reset after its body was read, takes effect. For accept_then_*, *_201 and slow it takes effect if it is valid.
+    Args:
+        name: One of ``FAULT_NAMES``; docs/simulator.md says what the client sees of each.
+        operation: Which requests are affected, one of ``OPERATIONS``; ``update`` includes deletion.
+        times: How many requests are affected; None: all until cleared.
+        probability: Chance, 0 to 1, that a request is affected.
+        after: How long a request hangs (``hang``) or is late (``slow``).
+        accepted: Whether a request takes effect that hangs, or whose connection is reset after its body was read.
+            A valid request with ``accept_then_*``, ``*_201`` or ``slow`` always takes effect.
+        until: When the fault ends by itself, or None.
+
+    Raises:
+        ValueError: ``name`` or ``operation`` is unknown.
     """
 
     name: str
@@ -44,71 +53,80 @@ class Fault:
     until: datetime | None = None
 
     def __post_init__(self) -> None:
-        if self.name not in NAMES or self.operation not in OPERATIONS:
-            raise ValueError(f"fault {self.name} on {self.operation}: use one of {NAMES} on one of {OPERATIONS}")
+        if self.name not in FAULT_NAMES or self.operation not in OPERATIONS:
+            raise ValueError(f"fault {self.name} on {self.operation}: use one of {FAULT_NAMES} on one of {OPERATIONS}")
 
 
 class Faults:
-    """The faults in force; the first in order of arming whose chance comes up is met."""
+    """The armed faults, in order of arming, and ``triggered``, how often each name has affected a request."""
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
         self._requests = 0
         self.armed: list[Fault] = []
-        self.met: Counter[str] = Counter()
+        self.triggered: Counter[str] = Counter()
 
     def arm(self, fault: Fault) -> None:
+        """Put a fault in force, after those already armed."""
         self.armed.append(fault)
 
     def clear(self) -> None:
+        """Disarm every fault."""
         self.armed.clear()
 
     def take(self, operation: str, now: datetime | None = None) -> Fault | None:
-        """The fault that this request meets, or None. Those whose time is over at `now` are taken off."""
+        """The first armed fault that affects this request, or None. Faults that ended by ``now`` are removed."""
         if not self.armed:
             return None
         if now is not None:
             self.armed = [fault for fault in self.armed if fault.until is None or now < fault.until]
         self._requests += 1
-        for place, fault in enumerate(self.armed):
-            if fault.operation == operation and self._strikes(fault):
-                self._use_up(place, fault)
-                self.met[fault.name] += 1
+        for index, fault in enumerate(self.armed):
+            if fault.operation == operation and self._is_drawn(fault):
+                self._count_down(index, fault)
+                self.triggered[fault.name] += 1
                 return fault
         return None
 
-    def _strikes(self, fault: Fault) -> bool:
+    def _is_drawn(self, fault: Fault) -> bool:
         return draw(self._seed, "fault", fault.name, self._requests) < fault.probability
 
-    def _use_up(self, place: int, fault: Fault) -> None:
+    def _count_down(self, index: int, fault: Fault) -> None:
         if fault.times is None:
             return
         if fault.times <= 1:
-            del self.armed[place]
+            del self.armed[index]
         else:
-            self.armed[place] = replace(fault, times=fault.times - 1)
+            self.armed[index] = replace(fault, times=fault.times - 1)
 
 
 @dataclass(frozen=True, slots=True)
 class Disturbance:
-    """What happens to one callback: never posted, posted late, posted again, or held until after the next one."""
+    """What goes wrong with one callback.
+
+    Args:
+        lost: It is never posted.
+        delay: How much later than due it is posted.
+        again_after: How long after the first post the same callback is posted once more; None: never.
+        postponed: It is posted only after the message's next callback.
+    """
 
     lost: bool
     delay: timedelta
     again_after: timedelta | None
-    held: bool
+    postponed: bool
 
 
-NONE = Disturbance(lost=False, delay=timedelta(0), again_after=None, held=False)
+UNDISTURBED = Disturbance(lost=False, delay=timedelta(0), again_after=None, postponed=False)
 
 
-def disturb(faults: CallbackFaults, seed: int, sid: str, topic: str) -> Disturbance:
-    """The fate of the callback that tells of this status."""
+def draw_disturbance(faults: CallbackFaults, seed: int, sid: str, event: str) -> Disturbance:
+    """What goes wrong with the callback for this event of this message; equal arguments give equal results."""
     if not (faults.late or faults.lost or faults.duplicated or faults.reordered):
-        return NONE
+        return UNDISTURBED
 
     def share(kind: str) -> float:
-        return draw(seed, "callback", kind, sid, topic)
+        return draw(seed, "callback", kind, sid, event)
 
     late = share("late") < faults.late
     twice = share("duplicated") < faults.duplicated
@@ -116,5 +134,5 @@ def disturb(faults: CallbackFaults, seed: int, sid: str, topic: str) -> Disturba
         lost=share("lost") < faults.lost,
         delay=faults.late_by * share("late by") if late else timedelta(0),
         again_after=faults.late_by * share("again") if twice else None,
-        held=share("reordered") < faults.reordered,
+        postponed=share("reordered") < faults.reordered,
     )

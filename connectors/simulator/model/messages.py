@@ -1,4 +1,4 @@
-"""One message as the simulator keeps it, and as Twilio's Message resource shows it."""
+"""One message as the simulator stores it, and as Twilio's Message resource shows it."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -6,9 +6,8 @@ from decimal import Decimal
 from email.utils import format_datetime
 from typing import Any
 
-from connectors.simulator.carrier.prices import UNIT
-
 API_VERSION = "2010-04-01"
+PRICE_UNIT = "USD"
 FINAL = frozenset({"delivered", "undelivered", "failed", "canceled", "received", "read"})
 
 
@@ -16,10 +15,31 @@ FINAL = frozenset({"delivered", "undelivered", "failed", "canceled", "received",
 class Message:
     """A message and everything that happened to it. Instants are UTC.
 
-    `kind`: api (created by a client), reply (TwiML), confirmation (Twilio's own answer to a keyword), inbound.
-    `body` is what the API shows (redaction empties it), `text` what was said. `posted` tells, per status, how its
-    callback ended; `nth` numbers messages of equal text to one person from 1; `refused` is the code with which the
-    network answers one that was handed over.
+    Args:
+        sid: The message's SID, ``SM…`` or, with media, ``MM…``.
+        account: SID of the account the message belongs to.
+        kind: ``api`` (created by a client), ``reply`` (from TwiML), ``confirmation`` (Twilio's own reply to a keyword)
+            or ``inbound``.
+        to: The recipient's number.
+        text: The text as it was sent; redaction does not change it.
+        created: When the message was accepted.
+        status: Its status, in Twilio's words.
+        segments: How many segments are billed.
+        nth: Which message with this text to this person it is, from 1.
+        sender: The sender's number; None while a Messaging Service has not chosen one.
+        service: SID of its Messaging Service, or None.
+        callback: URL for status callbacks, or None.
+        media: How many media files are attached.
+        validity_s: Seconds it may wait in queues.
+        send_at: When a scheduled message is to be sent.
+        opt_out_type: ``STOP``, ``START`` or ``HELP``, where Advanced Opt-Out recognised an inbound keyword.
+        code: Its error code, or None.
+        refused: The error code with which the carrier refuses the message after Twilio has sent it, or None.
+        price: Its final price, negative, once it is known.
+        deleted: Whether a client deleted it; the ledger still shows it.
+
+    ``body`` is what the API shows: redaction empties it. ``history`` is every status with its time.
+    ``callback_results`` says how the webhook of each status ended: ``delivered``, ``given_up`` or ``lost``.
     """
 
     sid: str
@@ -46,7 +66,7 @@ class Message:
     price: Decimal | None = None
     deleted: bool = False
     history: list[tuple[str, datetime]] = field(default_factory=list)
-    posted: dict[str, str] = field(default_factory=dict)
+    callback_results: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.updated = self.created
@@ -56,11 +76,16 @@ class Message:
 
     @property
     def final(self) -> bool:
-        """Whether its status can no longer change."""
+        """Whether the status can no longer change."""
         return self.status in FINAL
 
-    def move(self, status: str, at: datetime, code: int | None = None) -> None:
-        """Enter a status."""
+    @property
+    def person(self) -> str:
+        """The number on the other side: the sender of an inbound message, the recipient of any other."""
+        return (self.sender if self.kind == "inbound" else self.to) or ""
+
+    def enter_status(self, status: str, at: datetime, code: int | None = None) -> None:
+        """Set the status and add it to the history."""
         self.status, self.updated, self.code = status, at, code
         self.history.append((status, at))
         if status in ("sent", "received"):
@@ -70,10 +95,11 @@ class Message:
 _DIRECTIONS = {"api": "outbound-api", "inbound": "inbound", "reply": "outbound-reply", "confirmation": "outbound-reply"}
 
 
-def resource(message: Message) -> dict[str, Any]:
+def message_resource(message: Message) -> dict[str, Any]:
     """The Message resource with Twilio's wire types: counts and price are strings, dates are RFC 2822.
 
-    While a Messaging Service has chosen no sender, `from` is null and `num_segments` is "0".
+    While a Messaging Service has chosen no sender, ``from`` is null and ``num_segments`` is "0".
+
     Source: https://www.twilio.com/docs/messaging/api/message-resource
     """
     uri = f"/{API_VERSION}/Accounts/{message.account}/Messages/{message.sid}"
@@ -93,7 +119,7 @@ def resource(message: Message) -> dict[str, Any]:
         "num_media": str(message.media),
         "num_segments": "0" if unsent else str(message.segments),
         "price": None if message.price is None else f"{message.price:f}",
-        "price_unit": None if message.price is None else UNIT,
+        "price_unit": None if message.price is None else PRICE_UNIT,
         "sid": message.sid,
         "status": message.status,
         "subresource_uris": {"media": f"{uri}/Media.json"},
@@ -102,8 +128,8 @@ def resource(message: Message) -> dict[str, Any]:
     }
 
 
-# https://www.twilio.com/docs/api/errors, in our words.
-_ERRORS = {
+# Codes from https://www.twilio.com/docs/api/errors; the texts are ours.
+_ERROR_TEXTS = {
     14107: "SMS send rate limit exceeded",
     21610: "Attempt to send to unsubscribed recipient",
     30001: "Queue overflow",
@@ -120,5 +146,5 @@ _ERRORS = {
 
 
 def error_text(code: int | None) -> str | None:
-    """The words for an error code, None where there is no error."""
-    return None if code is None else _ERRORS.get(code, "Error")
+    """The text of an error code; None where there is no error, ``Error`` for a code without a text."""
+    return None if code is None else _ERROR_TEXTS.get(code, "Error")

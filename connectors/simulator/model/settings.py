@@ -1,4 +1,6 @@
-"""What a simulated Twilio is made of: accounts, their senders, and how the world behaves."""
+"""What a simulated Twilio consists of: accounts, their senders, and how carriers and callbacks behave."""
+
+from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,7 +17,11 @@ NUMBERS = frozenset({"+15005550006", "55555", "+18335550100", *SERVICE_NUMBERS})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Brand:
-    """A company registered for 10DLC. T-Mobile takes so many segments a day from it, over all its campaigns.
+    """A company registered for 10DLC.
+
+    Args:
+        sid: The brand's SID.
+        tmobile_daily_cap: Segments that T-Mobile accepts per day, over all campaigns of the brand.
 
     Source: https://www.twilio.com/docs/api/errors/30023; the default is a low-volume standard brand's.
     """
@@ -26,10 +32,15 @@ class Brand:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Campaign:
-    """A 10DLC campaign: what the ten-digit numbers of one service send to the US.
+    """A 10DLC campaign: what the ten-digit numbers of one Messaging Service send to the US.
 
-    `rate`: segments per second that Twilio lets out, over all its numbers. `carrier_rate`: what each carrier takes
-    before it refuses with 30022; None: everything. The defaults are a low-volume standard brand's.
+    Args:
+        sid: The campaign's SID.
+        brand: The company the campaign belongs to.
+        rate: Segments per second that Twilio sends, over all numbers of the campaign.
+        carrier_rate: Segments per second that each carrier accepts before it refuses with 30022; None: no limit.
+
+    The defaults are a low-volume standard brand's.
     """
 
     sid: str = "QE" + "0" * 31 + "1"
@@ -40,7 +51,18 @@ class Campaign:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """A Messaging Service: a pool of senders with common settings. `rate`: segments per second over all of them."""
+    """A Messaging Service: a pool of senders with common settings.
+
+    Args:
+        sid: The service's SID.
+        numbers: The numbers in the pool, E.164.
+        status_callback: URL for status callbacks of messages that name none.
+        inbound_url: URL for inbound texts; before the account's.
+        fallback_url: URL for inbound texts that ``inbound_url`` did not accept.
+        advanced_opt_out: Whether inbound webhooks name recognised keywords in ``OptOutType``.
+        rate: Segments per second over all numbers; None: no common limit.
+        campaign: The 10DLC campaign of the service, or None.
+    """
 
     sid: str = SERVICE_SID
     numbers: tuple[str, ...] = SERVICE_NUMBERS
@@ -54,7 +76,19 @@ class Service:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """One Twilio account. `test_credentials`: the magic numbers apply to From, and nothing is ever sent."""
+    """One Twilio account.
+
+    Args:
+        sid: The account's SID.
+        auth_token: The auth token, which also signs webhooks.
+        api_keys: API key SIDs and their secrets.
+        numbers: Senders outside any service: numbers and short codes.
+        services: The Messaging Services.
+        inbound_url: URL for inbound texts.
+        fallback_url: URL for inbound texts that ``inbound_url`` did not accept.
+        test_credentials: Whether the magic numbers apply to ``From``; nothing is ever sent then.
+        max_concurrency: How many API requests may be open at once.
+    """
 
     sid: str = ACCOUNT_SID
     auth_token: str = field(default=AUTH_TOKEN, repr=False)
@@ -67,11 +101,11 @@ class Account:
     max_concurrency: int = 200
 
     def service(self, sid: str | None) -> Service | None:
-        """The service of that SID, or None."""
+        """The service with this SID, or None."""
         return next((service for service in self.services if service.sid == sid), None)
 
     def service_of(self, number: str) -> Service | None:
-        """The service whose pool holds the number, or None."""
+        """The service whose pool contains the number, or None."""
         return next((service for service in self.services if number in service.numbers), None)
 
     def owns(self, number: str) -> bool:
@@ -86,24 +120,25 @@ def default_accounts() -> tuple[Account, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
-    """A time between two bounds, drawn per message."""
+class DelayRange:
+    """The bounds of a delay that is drawn per message."""
 
     low: timedelta
     high: timedelta
 
     def at(self, share: float) -> timedelta:
-        """The time at this share (0 to 1) of the way."""
+        """The delay at a share, 0 to 1, of the way from ``low`` to ``high``."""
         return self.low + (self.high - self.low) * share
 
     @staticmethod
-    def ms(low: float, high: float) -> "Span":
-        return Span(timedelta(milliseconds=low), timedelta(milliseconds=high))
+    def ms(low: float, high: float) -> DelayRange:
+        """A range given in milliseconds."""
+        return DelayRange(timedelta(milliseconds=low), timedelta(milliseconds=high))
 
 
 @dataclass(frozen=True, slots=True)
 class OutcomeWeight:
-    """How a message may end. Status `sent` means that no receipt ever comes."""
+    """One way a message may end, and its share among all. Status ``sent`` means that no delivery receipt ever comes."""
 
     status: str
     code: int | None
@@ -124,17 +159,17 @@ DEFAULT_MIX = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Latencies:
-    """How long each step of a message takes."""
+    """How long each step of a message takes: sender choice, hand-over to the carrier, receipt, price."""
 
-    choose: Span = field(default_factory=lambda: Span.ms(2, 10))
-    depart: Span = field(default_factory=lambda: Span.ms(5, 30))
-    receipt: Span = field(default_factory=lambda: Span.ms(10, 80))
-    price: Span = field(default_factory=lambda: Span.ms(50, 150))
+    choose: DelayRange = field(default_factory=lambda: DelayRange.ms(2, 10))
+    depart: DelayRange = field(default_factory=lambda: DelayRange.ms(5, 30))
+    receipt: DelayRange = field(default_factory=lambda: DelayRange.ms(10, 80))
+    price: DelayRange = field(default_factory=lambda: DelayRange.ms(50, 150))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallbackFaults:
-    """Probabilities (0 to 1) that a callback goes wrong, and by how long a late one is late."""
+    """Probabilities, 0 to 1, of each callback fault; ``late_by`` is the longest delay of a late or repeated one."""
 
     late: float = 0.0
     lost: float = 0.0
@@ -147,11 +182,28 @@ class CallbackFaults:
 class SimulationSettings:
     """Everything a simulator is started with.
 
-    `rates`: segments per second of single senders; `default_rate` for all others, which suits a demo, or with
-    `published_rates` Twilio's figures (https://support.twilio.com/hc/en-us/articles/115002943027). `carriers`: whose
-    subscriber a person is (att, tmobile, verizon, other), where it should not be drawn.
-    `list_delay`: how long a new message stays invisible in the list. `schedule_min`/`max`: window of `SendAt`
-    (https://www.twilio.com/docs/api/errors/35115). `confirmations`: Twilio's own answers to STOP, START, HELP.
+    Args:
+        host: Address to listen on.
+        port: Port to listen on; 0: any free one.
+        seed: Seed of every draw.
+        accounts: The accounts; the first is the live one.
+        rates: Segments per second of single senders, by sender.
+        default_rate: Segments per second of all other senders; the default suits a demo.
+        published_rates: Whether senders without an entry in ``rates`` get Twilio's published rate instead
+            (https://support.twilio.com/hc/en-us/articles/115002943027).
+        carriers: Carrier (att, tmobile, verizon, other) by person, where it is not to be drawn from the number.
+        mix: How messages end, and how often.
+        latencies: How long each step of a message takes.
+        callback_faults: How callbacks misbehave.
+        api_latency: How long the API waits before it serves a request.
+        list_delay: How long a new message is missing in the message list.
+        schedule_min: Earliest ``SendAt``, from now (https://www.twilio.com/docs/api/errors/35115).
+        schedule_max: Latest ``SendAt``, from now.
+        confirmations: Whether Twilio replies by itself to STOP, START and HELP.
+        failed_fee_in_price: Whether ``price`` includes the fee of a failed message.
+        retry_after_s: ``Retry-After`` of a 429, in seconds; None: no such header.
+        callback_concurrency: How many webhooks are posted at once.
+        ledger_path: File of the journal; None: nothing is stored on disk.
     """
 
     host: str = "127.0.0.1"
@@ -176,7 +228,7 @@ class SimulationSettings:
     ledger_path: Path | None = None
 
     def account(self, sid: str) -> Account | None:
-        """The account of that SID, or None."""
+        """The account with this SID, or None."""
         return next((account for account in self.accounts if account.sid == sid), None)
 
     def owner(self, number: str) -> Account | None:

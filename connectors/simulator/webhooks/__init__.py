@@ -1,1 +1,1 @@
-"""The simulator's webhooks: what they contain, when they are due, and the client that posts them."""
+"""The simulator's webhooks: their contents, when they are due, and the client that posts them."""

@@ -1,4 +1,6 @@
-"""Posts webhooks over HTTP and says how each try ended."""
+"""Posts webhooks over HTTP and reports how each try ended."""
+
+from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
@@ -9,24 +11,25 @@ import aiohttp
 
 from connectors.simulator.webhooks.payloads import WebhookDelivery, WebhookResponse
 
-Report = Callable[[WebhookDelivery, WebhookResponse], None]
-_AGENT = {"User-Agent": "TwilioProxy/1.1", "Accept": "*/*"}
+OnResult = Callable[[WebhookDelivery, WebhookResponse], None]
+_HEADERS = {"User-Agent": "TwilioProxy/1.1", "Accept": "*/*"}
 
 
 class WebhookClient:
-    """A fixed number of workers that take deliveries in the order they became due.
+    """Posts webhooks in the order they became due, while its context is open. Redirects are not followed.
 
-    Redirects are not followed. A worker that fails by a bug stays failed: see `failure`.
+    A worker task that fails because of a bug is not restarted: see ``failure``.
     """
 
-    def __init__(self, report: Report, concurrency: int) -> None:
-        self._report = report
+    def __init__(self, on_result: OnResult, concurrency: int) -> None:
+        """``on_result`` gets every try with its response. ``concurrency``: how many webhooks are posted at once."""
+        self._on_result = on_result
         self._concurrency = concurrency
         self._queue: asyncio.Queue[WebhookDelivery] = asyncio.Queue()
 
-    async def __aenter__(self) -> "WebhookClient":
+    async def __aenter__(self) -> WebhookClient:
         connector = aiohttp.TCPConnector(limit=0)
-        self._session = aiohttp.ClientSession(connector=connector, headers=_AGENT)
+        self._session = aiohttp.ClientSession(connector=connector, headers=_HEADERS)
         self._workers = [asyncio.create_task(self._work()) for _ in range(self._concurrency)]
         return self
 
@@ -39,16 +42,16 @@ class WebhookClient:
         await self._session.close()
 
     def submit(self, delivery: WebhookDelivery) -> None:
-        """Post it as soon as a worker is free."""
+        """Post a webhook as soon as a worker task is free."""
         self._queue.put_nowait(delivery)
 
-    async def idle(self) -> None:
-        """Wait until everything submitted has been tried and reported."""
+    async def wait_idle(self) -> None:
+        """Wait until every submitted webhook was tried and its result reported."""
         await self._queue.join()
 
     @property
     def failure(self) -> BaseException | None:
-        """The bug that stopped a worker, if one did."""
+        """The exception that stopped a worker task, or None."""
         stopped = (worker.exception() for worker in self._workers if worker.done() and not worker.cancelled())
         return next((error for error in stopped if error), None)
 
@@ -56,7 +59,7 @@ class WebhookClient:
         while True:
             delivery = await self._queue.get()
             try:
-                self._report(delivery, await self._post(delivery))
+                self._on_result(delivery, await self._post(delivery))
             finally:
                 self._queue.task_done()
 
@@ -74,7 +77,7 @@ class WebhookClient:
                 timeout=timeout,
                 allow_redirects=False,
             ) as response:
-                return WebhookResponse(_kind(response.status), await response.text(errors="replace"))
+                return WebhookResponse(_response_kind(response.status), await response.text(errors="replace"))
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL):
             return WebhookResponse("ct")
         except (aiohttp.ClientError, TimeoutError, OSError):
@@ -85,7 +88,7 @@ def _seconds(span: timedelta) -> float:
     return span.total_seconds()
 
 
-def _kind(status: int) -> str:
+def _response_kind(status: int) -> str:
     if status < 400:
         return "ok"
     return "4xx" if status < 500 else "5xx"

@@ -10,7 +10,7 @@ from aiohttp import web
 from twilio.http.http_client import TwilioHttpClient
 from twilio.rest import Client
 
-from connectors.simulator.clock import SimulatorManualClock
+from connectors.simulator.clock import SteppedClock
 from connectors.simulator.model.settings import ACCOUNT_SID, AUTH_TOKEN, Account, OutcomeWeight, Service
 from connectors.simulator.server import Simulator
 
@@ -71,12 +71,12 @@ async def receiver() -> AsyncIterator[Receiver]:
 
 
 @pytest.fixture
-def clock() -> SimulatorManualClock:
-    return SimulatorManualClock()
+def clock() -> SteppedClock:
+    return SteppedClock()
 
 
 @pytest.fixture
-async def sim(receiver: Receiver, clock: SimulatorManualClock) -> AsyncIterator[Simulator]:
+async def sim(receiver: Receiver, clock: SteppedClock) -> AsyncIterator[Simulator]:
     """Everything is delivered; incoming texts go to the receiver."""
     async with Simulator(clock=clock, mix=ALWAYS, accounts=(account(receiver),)) as simulator:
         yield simulator

@@ -6,10 +6,16 @@ import pytest
 from twilio.request_validator import RequestValidator
 from twilio.rest import Client
 
-from connectors.simulator.clock import SimulatorManualClock
+from connectors.simulator.clock import SteppedClock
 from connectors.simulator.model.settings import AUTH_TOKEN, SERVICE_SID, CallbackFaults, OutcomeWeight
 from connectors.simulator.server import Simulator
-from connectors.simulator.webhooks.payloads import CallbackRules, WebhookDelivery, WebhookResponse, retry, sign
+from connectors.simulator.webhooks.payloads import (
+    CallbackRules,
+    WebhookDelivery,
+    WebhookResponse,
+    compute_signature,
+    retry_delivery,
+)
 from tests.connectors.simulator.conftest import ALWAYS, PERSON, SENDER, Connect, Receiver, create
 
 NOW = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
@@ -60,18 +66,24 @@ def test_the_published_signature_vector() -> None:
         "From": "+14158675310",
         "To": "+18005551212",
     }
-    assert sign("12345", "https://example.com/myapp.php?foo=1&bar=2", fields) == "L/OH5YylLD5NRKLltdqwSvS0BnU="
-    assert sign("12345", "https://u:p@example.com/myapp.php?foo=1&bar=2", fields) == "L/OH5YylLD5NRKLltdqwSvS0BnU="
+    assert (
+        compute_signature("12345", "https://example.com/myapp.php?foo=1&bar=2", fields)
+        == "L/OH5YylLD5NRKLltdqwSvS0BnU="
+    )
+    assert (
+        compute_signature("12345", "https://u:p@example.com/myapp.php?foo=1&bar=2", fields)
+        == "L/OH5YylLD5NRKLltdqwSvS0BnU="
+    )
 
 
 async def test_an_undelivered_message_tells_its_code(connect: Connect, receiver: Receiver) -> None:
     mix = (OutcomeWeight("undelivered", 30003, 1.0),)
-    async with Simulator(clock=SimulatorManualClock(), mix=mix) as sim:
+    async with Simulator(clock=SteppedClock(), mix=mix) as sim:
         sid = (await create(connect(sim), status_callback=receiver.url)).sid
         await sim.settle()
         assert receiver.statuses() == ["sent", "undelivered"]
         assert receiver.received[1].fields["ErrorCode"] == "30003"
-        assert sim.world.store.messages[sid].code == 30003
+        assert sim.twilio.store.messages[sid].code == 30003
 
 
 async def test_by_default_an_error_answer_loses_the_callback(
@@ -83,7 +95,7 @@ async def test_by_default_an_error_answer_loses_the_callback(
     await sim.settle()
 
     assert receiver.statuses() == ["sent", "delivered"]
-    assert sim.world.store.messages[sid].posted == {"sent": "given_up", "delivered": "delivered"}
+    assert sim.twilio.store.messages[sid].callback_results == {"sent": "given_up", "delivered": "delivered"}
 
 
 async def test_the_fragment_asks_for_retries_under_one_token(
@@ -104,7 +116,7 @@ async def test_nobody_listening_is_tried_once_more(sim: Simulator, client: Clien
     """https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides: `rc` is 1 and `rp` is `ct`."""
     await create(client, status_callback="http://127.0.0.1:1/")
     await sim.settle()
-    assert sim.world.mail.counts == {"ct": 4}
+    assert sim.twilio.outbox.try_counts == {"ct": 4}
 
 
 def failed(fragment: str, tries: int = 0) -> WebhookDelivery:
@@ -132,7 +144,9 @@ def failed(fragment: str, tries: int = 0) -> WebhookDelivery:
 def test_what_is_tried_again(fragment: str, kind: str, tries: int, again: bool) -> None:
     """https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides: count, kinds and total time come from
     the fragment; what is out of range counts as not said."""
-    assert (retry(failed(fragment, tries), WebhookResponse(kind), NOW, timedelta(seconds=1)) is not None) is again
+    assert (
+        retry_delivery(failed(fragment, tries), WebhookResponse(kind), NOW, timedelta(seconds=1)) is not None
+    ) is again
 
 
 @pytest.mark.parametrize(
@@ -153,7 +167,7 @@ def test_time_outs_have_bounds_and_defaults(fragment: str, connect_ms: int, read
 
 
 async def run_with(faults: CallbackFaults, connect: Connect, receiver: Receiver, messages: int = 1) -> list[str]:
-    async with Simulator(clock=SimulatorManualClock(), mix=ALWAYS, callback_faults=faults) as sim:
+    async with Simulator(clock=SteppedClock(), mix=ALWAYS, callback_faults=faults) as sim:
         client = connect(sim)
         for number in range(messages):
             await create(client, messaging_service_sid=SERVICE_SID, body=f"n{number}", status_callback=receiver.url)
@@ -172,7 +186,7 @@ async def test_an_endpoint_that_does_not_answer_in_time_is_asked_again(
     sent = [request for request in receiver.received if request.fields["MessageStatus"] == "sent"]
     assert len(sent) == 2
     assert len({request.token for request in sent}) == 1
-    assert sim.world.store.messages[sid].posted == {"sent": "delivered", "delivered": "delivered"}
+    assert sim.twilio.store.messages[sid].callback_results == {"sent": "delivered", "delivered": "delivered"}
 
 
 async def test_the_total_time_ends_the_tries(sim: Simulator, client: Client, receiver: Receiver) -> None:
@@ -187,10 +201,10 @@ async def test_the_total_time_ends_the_tries(sim: Simulator, client: Client, rec
 async def test_callbacks_can_be_late(connect: Connect, receiver: Receiver) -> None:
     """https://www.twilio.com/docs/messaging/guides/track-outbound-message-status promises no time."""
     faults = CallbackFaults(late=1.0, late_by=timedelta(hours=1))
-    async with Simulator(clock=SimulatorManualClock(), mix=ALWAYS, callback_faults=faults) as sim:
+    async with Simulator(clock=SteppedClock(), mix=ALWAYS, callback_faults=faults) as sim:
         await create(connect(sim), status_callback=receiver.url)
         await sim.advance(timedelta(seconds=1))
-        assert sim.world.store.order[0].status == "delivered"
+        assert sim.twilio.store.order[0].status == "delivered"
         assert receiver.statuses() == []
         await sim.advance(timedelta(hours=1))
     assert sorted(receiver.statuses()) == ["delivered", "sent"]
@@ -217,9 +231,7 @@ async def test_callbacks_can_overtake_each_other(connect: Connect, receiver: Rec
 
 async def test_a_held_callback_comes_even_if_nothing_overtakes_it(connect: Connect, receiver: Receiver) -> None:
     faults = CallbackFaults(reordered=1.0)
-    async with Simulator(
-        clock=SimulatorManualClock(), mix=(OutcomeWeight("sent", None, 1.0),), callback_faults=faults
-    ) as sim:
+    async with Simulator(clock=SteppedClock(), mix=(OutcomeWeight("sent", None, 1.0),), callback_faults=faults) as sim:
         await create(connect(sim), status_callback=receiver.url)
         await sim.settle()
     assert receiver.statuses() == ["sent"]

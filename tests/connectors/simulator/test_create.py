@@ -46,7 +46,7 @@ async def test_a_service_sends_to_one_person_from_one_number(sim: Simulator, cli
     sids = [(await create(client, messaging_service_sid=SERVICE_SID, body=str(n))).sid for n in range(3)]
     await sim.settle()
 
-    senders = {sim.world.store.messages[sid].sender for sid in sids}
+    senders = {sim.twilio.store.messages[sid].sender for sid in sids}
     assert len(senders) == 1
     assert senders < set(SERVICE_NUMBERS)
 
@@ -74,10 +74,10 @@ async def test_a_scheduled_message_waits_for_its_time(sim: Simulator, client: Cl
     send_at = sim.clock.now() + timedelta(minutes=10)
     sid = (await create(client, messaging_service_sid=SERVICE_SID, schedule_type="fixed", send_at=send_at)).sid
     await sim.advance(timedelta(minutes=9))
-    assert sim.world.store.messages[sid].status == "scheduled"
+    assert sim.twilio.store.messages[sid].status == "scheduled"
 
     await sim.advance(timedelta(minutes=2))
-    assert sim.world.store.messages[sid].status == "delivered"
+    assert sim.twilio.store.messages[sid].status == "delivered"
 
 
 async def test_a_scheduled_message_can_be_canceled_until_it_leaves(sim: Simulator, client: Client) -> None:
@@ -88,7 +88,7 @@ async def test_a_scheduled_message_can_be_canceled_until_it_leaves(sim: Simulato
     await sim.settle()
 
     assert canceled.status == "canceled"
-    assert sim.world.store.messages[scheduled.sid].status == "canceled"
+    assert sim.twilio.store.messages[scheduled.sid].status == "canceled"
 
 
 async def test_a_message_that_left_cannot_be_canceled(sim: Simulator, client: Client) -> None:
@@ -106,7 +106,7 @@ async def test_redaction_empties_the_resource_and_not_the_ledger(sim: Simulator,
     redacted = await asyncio.to_thread(lambda: client.messages(sid).update(body=""))
 
     assert redacted.body == ""
-    assert sim.world.store.messages[sid].text == "secret"
+    assert sim.twilio.store.messages[sid].text == "secret"
 
 
 async def test_a_deleted_message_is_gone_from_the_api(client: Client) -> None:
@@ -122,7 +122,7 @@ async def test_wrong_credentials_are_refused(sim: Simulator, connect: Connect) -
     with pytest.raises(TwilioRestException) as caught:
         await create(connect(sim, secret="wrong"))
     assert (caught.value.status, caught.value.code) == (401, 20003)
-    assert sim.world.store.order == []
+    assert sim.twilio.store.order == []
 
 
 async def test_an_api_key_opens_its_account(connect: Connect) -> None:
@@ -139,7 +139,7 @@ async def test_a_request_over_the_concurrency_limit_has_no_effect(connect: Conne
         with pytest.raises(TwilioRestException) as caught:
             await create(connect(sim))
         assert (caught.value.status, caught.value.code) == (429, 20429)
-        assert sim.world.store.order == []
+        assert sim.twilio.store.order == []
 
 
 async def test_a_sender_lets_out_its_rate_in_order(sim: Simulator, client: Client) -> None:
@@ -148,7 +148,7 @@ async def test_a_sender_lets_out_its_rate_in_order(sim: Simulator, client: Clien
         client.api.base_url = slow.base_url
         sids = [(await create(client, body=f"n{n}")).sid for n in range(4)]
         await slow.settle()
-        sent = [slow.world.store.messages[sid].sent_at or sim.clock.now() for sid in sids]
+        sent = [slow.twilio.store.messages[sid].sent_at or sim.clock.now() for sid in sids]
         gaps = [(later - earlier).total_seconds() for earlier, later in pairwise(sent)]
         assert all(0.9 < gap < 1.1 for gap in gaps)
 
@@ -160,7 +160,7 @@ async def test_a_message_that_waits_past_its_validity_fails(sim: Simulator, clie
         await create(client)
         sid = (await create(client, body="late", validity_period=5)).sid
         await slow.settle()
-        late = slow.world.store.messages[sid]
+        late = slow.twilio.store.messages[sid]
         assert (late.status, late.code, late.price) == ("failed", 30036, None)
 
 
@@ -169,4 +169,4 @@ async def test_test_credentials_send_nothing(connect: Connect) -> None:
     async with Simulator() as sim:
         message = await create(connect(sim, TEST_ACCOUNT_SID), status_callback="http://127.0.0.1:1/never")
         assert message.status == "queued"
-        assert sim.world.next_due() is None
+        assert sim.twilio.next_due() is None

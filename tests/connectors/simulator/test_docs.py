@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from connectors.simulator.clock import SimulatorManualClock
-from connectors.simulator.http.engine import Engine
-from connectors.simulator.model.faults import NAMES, Faults
+from connectors.simulator.behaviour.twilio import SimulatedTwilio
+from connectors.simulator.clock import SteppedClock
+from connectors.simulator.engine import Engine
+from connectors.simulator.model.faults import FAULT_NAMES, Faults
 from connectors.simulator.model.settings import ACCOUNT_SID, AUTH_TOKEN, SimulationSettings
-from connectors.simulator.model.twilio import SimulatedTwilio
 from connectors.simulator.server import Simulator, create_simulator
 from tests.connectors.simulator.conftest import ALWAYS
 
@@ -63,15 +63,15 @@ async def test_the_python_example_runs() -> None:
 
 
 def test_every_control_call_is_listed_and_every_listed_one_exists() -> None:
-    world, clock = SimulatedTwilio(SimulationSettings()), SimulatorManualClock()
-    app = create_simulator(world, clock=clock, faults=Faults(1), engine=Engine(world, clock))
+    twilio, clock = SimulatedTwilio(SimulationSettings()), SteppedClock()
+    app = create_simulator(twilio, clock=clock, faults=Faults(1), engine=Engine(twilio, clock))
     found = {(route.method, resource.canonical) for resource in app.router.resources() for route in resource}
     listed = re.findall(r"`(GET|POST|DELETE) (/sim/[\w{}/-]+)`", TEXT)
     assert set(listed) == {(method, path) for method, path in found if path.startswith("/sim/") and method != "HEAD"}
 
 
 def test_every_fault_is_listed_and_every_listed_one_exists() -> None:
-    assert re.findall(r"^\| `(\w+)` \|", _section("Faults"), re.MULTILINE) == list(NAMES)
+    assert re.findall(r"^\| `(\w+)` \|", _section("Faults"), re.MULTILINE) == list(FAULT_NAMES)
 
 
 def _docstrings() -> dict[str, str]:
@@ -93,5 +93,7 @@ def test_every_behaviour_has_a_test_that_names_its_source(behaviour: str, source
 
 
 def test_every_behaviour_of_the_page_is_held_against_a_test() -> None:
-    lines = re.findall(r"^\| (?!Behaviour)", _section("What it does, and who says that Twilio does"), re.MULTILINE)
+    lines = re.findall(
+        r"^\| (?!Behaviour)", _section("What it simulates, and the source of each behaviour"), re.MULTILINE
+    )
     assert len(ROWS) == len(lines) > 40

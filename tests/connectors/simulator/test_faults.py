@@ -11,7 +11,7 @@ import requests
 from twilio.base.exceptions import TwilioException, TwilioRestException
 from twilio.rest import Client
 
-from connectors.simulator.clock import SimulatorManualClock
+from connectors.simulator.clock import SteppedClock
 from connectors.simulator.model.faults import Fault, Faults
 from connectors.simulator.model.settings import SERVICE_SID, Account
 from connectors.simulator.server import Simulator
@@ -47,28 +47,28 @@ async def test_a_fault_strikes_as_often_as_asked(
     assert await arm(sim, fault=fault, times=1) == 201
     with pytest.raises(error):
         await create(client)
-    assert len(sim.world.store.order) == accepted
+    assert len(sim.twilio.store.order) == accepted
 
     await create(client, body="again")
-    assert len(sim.world.store.order) == accepted + 1
-    assert sim.faults.met == {fault: 1}
+    assert len(sim.twilio.store.order) == accepted + 1
+    assert sim.faults.triggered == {fault: 1}
 
 
 @pytest.mark.parametrize(("accepted", "messages"), [(True, 1), (False, 0)])
 async def test_a_hanging_request_may_have_been_accepted(
-    sim: Simulator, clock: SimulatorManualClock, client: Client, accepted: bool, messages: int
+    sim: Simulator, clock: SteppedClock, client: Client, accepted: bool, messages: int
 ) -> None:
     """https://www.twilio.com/docs/api/errors/20500: no answer says nothing about the message."""
     sim.faults.arm(Fault(name="hang", after=timedelta(seconds=30), accepted=accepted))
     call = asyncio.create_task(create(client))
-    await clock.slept_on()
+    await clock.wait_for_sleeper()
     await sim.advance(timedelta(seconds=29))
     assert not call.done()
 
     await sim.advance(timedelta(seconds=1))
     with pytest.raises(requests.ConnectionError):
         await call
-    assert len(sim.world.store.order) == messages
+    assert len(sim.twilio.store.order) == messages
 
 
 async def test_a_reset_after_the_body_may_have_been_without_effect(sim: Simulator, client: Client) -> None:
@@ -76,7 +76,7 @@ async def test_a_reset_after_the_body_may_have_been_without_effect(sim: Simulato
     assert await arm(sim, fault="reset_after", accepted=False, times=1) == 201
     with pytest.raises(requests.ConnectionError):
         await create(client)
-    assert sim.world.store.order == []
+    assert sim.twilio.store.order == []
 
 
 async def test_a_storm_of_429_passes(sim: Simulator, client: Client) -> None:
@@ -88,7 +88,7 @@ async def test_a_storm_of_429_passes(sim: Simulator, client: Client) -> None:
         assert (caught.value.status, caught.value.code) == (429, 20429)
     await sim.advance(timedelta(seconds=30))
     await create(client)
-    assert len(sim.world.store.order) == 1
+    assert len(sim.twilio.store.order) == 1
     assert sim.faults.armed == []
 
 
@@ -100,18 +100,18 @@ async def test_a_lost_answer_can_hide_a_cancellation_too(sim: Simulator, client:
     await arm(sim, fault=fault, operation="update", times=1)
     with pytest.raises((TwilioRestException, requests.RequestException)):
         await asyncio.to_thread(lambda: client.messages(made.sid).update(status="canceled"))
-    assert sim.world.store.messages[made.sid].status == "canceled"
+    assert sim.twilio.store.messages[made.sid].status == "canceled"
 
 
 async def test_requests_above_the_accounts_concurrency_have_no_effect(
-    sim: Simulator, clock: SimulatorManualClock, connect: Connect
+    sim: Simulator, clock: SteppedClock, connect: Connect
 ) -> None:
     """https://www.twilio.com/docs/api/errors/20429: it is requests at a time that count."""
     async with Simulator(clock=clock, accounts=(Account(max_concurrency=2),)) as narrow:
         client = connect(narrow)
         narrow.faults.arm(Fault(name="slow", after=timedelta(seconds=1), times=2))
         slow = [asyncio.create_task(create(client, body=f"slow {number}")) for number in range(2)]
-        while narrow.faults.met["slow"] < 2:
+        while narrow.faults.triggered["slow"] < 2:
             await asyncio.wait(slow, timeout=0.005)
         with pytest.raises(TwilioRestException) as caught:
             await create(client, body="one too many")
@@ -119,14 +119,14 @@ async def test_requests_above_the_accounts_concurrency_have_no_effect(
         await narrow.advance(timedelta(seconds=1))
         await asyncio.gather(*slow)
         await create(client, body="now there is room")
-        assert "one too many" not in [message.text for message in narrow.world.store.order]
-        assert len(narrow.world.store.order) == 3
+        assert "one too many" not in [message.text for message in narrow.twilio.store.order]
+        assert len(narrow.twilio.store.order) == 3
 
 
-async def test_a_slow_answer_is_an_answer(sim: Simulator, clock: SimulatorManualClock, client: Client) -> None:
+async def test_a_slow_answer_is_an_answer(sim: Simulator, clock: SteppedClock, client: Client) -> None:
     sim.faults.arm(Fault(name="slow", after=timedelta(seconds=3)))
     call = asyncio.create_task(create(client))
-    await clock.slept_on()
+    await clock.wait_for_sleeper()
     await sim.advance(timedelta(seconds=3))
     assert (await call).status == "queued"
 

@@ -9,9 +9,9 @@ from twilio.base.exceptions import TwilioRestException
 from twilio.request_validator import RequestValidator
 from twilio.rest import Client
 
-from connectors.simulator.clock import SimulatorManualClock
+from connectors.simulator.behaviour.opt_outs import match_keyword
+from connectors.simulator.clock import SteppedClock
 from connectors.simulator.model.messages import Message
-from connectors.simulator.model.optouts import keyword
 from connectors.simulator.model.settings import AUTH_TOKEN, SERVICE_SID, Service
 from connectors.simulator.server import Simulator
 from connectors.simulator.webhooks.twiml import reply_texts
@@ -33,7 +33,7 @@ async def text(sim: Simulator, body: str, to: str = SENDER) -> str:
 
 
 def of_kind(sim: Simulator, kind: str) -> list[Message]:
-    return [message for message in sim.world.store.order if message.kind == kind]
+    return [message for message in sim.twilio.store.order if message.kind == kind]
 
 
 async def test_an_incoming_text_is_posted_signed(sim: Simulator, receiver: Receiver) -> None:
@@ -89,7 +89,7 @@ def test_what_a_reply_says(body: str, said: list[str]) -> None:
 )
 def test_a_keyword_is_the_whole_text_in_any_case(body: str, word: str | None) -> None:
     """https://support.twilio.com/hc/en-us/articles/223134027"""
-    assert keyword(body) == word
+    assert match_keyword(SENDER, body).keyword == word
 
 
 async def test_after_stop_a_number_is_refused_at_create_until_start(
@@ -114,7 +114,7 @@ async def test_after_stop_a_service_fails_the_message_later(sim: Simulator, clie
     assert message.status == "accepted"
     await sim.settle()
 
-    kept = sim.world.store.messages[message.sid]
+    kept = sim.twilio.store.messages[message.sid]
     assert (kept.status, kept.code, str(kept.price)) == ("failed", 21610, "-0.00100")
     assert receiver.received[-1].fields["ErrorCode"] == "21610"
 
@@ -139,7 +139,7 @@ async def test_twilio_confirms_a_stop_and_drops_our_reply_to_it(sim: Simulator, 
 
 
 async def test_confirmations_can_be_switched_off(receiver: Receiver) -> None:
-    async with Simulator(clock=SimulatorManualClock(), accounts=(account(receiver),), confirmations=False) as sim:
+    async with Simulator(clock=SteppedClock(), accounts=(account(receiver),), confirmations=False) as sim:
         await text(sim, "STOP")
         assert of_kind(sim, "confirmation") == []
         assert len(receiver.received) == 1
@@ -150,7 +150,7 @@ async def test_advanced_opt_out_says_what_it_matched_and_answers_itself(receiver
     """https://www.twilio.com/docs/messaging/tutorials/advanced-opt-out: `OptOutType` only then."""
     service = Service(advanced_opt_out=True)
     accounts = (account(receiver, services=(service,)),)
-    async with Simulator(clock=SimulatorManualClock(), mix=ALWAYS, accounts=accounts, confirmations=False) as sim:
+    async with Simulator(clock=SteppedClock(), mix=ALWAYS, accounts=accounts, confirmations=False) as sim:
         await text(sim, f" {said.lower()} ", to=POOL)
         assert receiver.received[0].fields["OptOutType"] == said
         assert receiver.received[0].fields["MessagingServiceSid"] == SERVICE_SID
@@ -163,13 +163,13 @@ async def test_with_advanced_opt_out_a_start_opens_the_service_again(receiver: R
     """https://www.twilio.com/docs/messaging/tutorials/advanced-opt-out"""
     accounts = (account(receiver, services=(Service(advanced_opt_out=True),)),)
     ends = []
-    async with Simulator(clock=SimulatorManualClock(), mix=ALWAYS, accounts=accounts) as sim:
+    async with Simulator(clock=SteppedClock(), mix=ALWAYS, accounts=accounts) as sim:
         client = connect(sim)
         for word in ("STOP", "START"):
             await text(sim, word, to=POOL)
             sid = (await create(client, messaging_service_sid=SERVICE_SID)).sid
             await sim.settle()
-            ends.append((sim.world.store.messages[sid].status, sim.world.store.messages[sid].code))
+            ends.append((sim.twilio.store.messages[sid].status, sim.twilio.store.messages[sid].code))
     assert ends == [("failed", 21610), ("delivered", None)]
 
 
@@ -178,9 +178,9 @@ async def test_a_stop_reaches_what_is_scheduled_at_twilio(sim: Simulator, client
     send_at = sim.clock.now() + timedelta(minutes=10)
     given: dict[str, Any] = {"messaging_service_sid": SERVICE_SID, "schedule_type": "fixed", "send_at": send_at}
     sid = (await create(client, **given)).sid
-    sim.world.receive(PERSON, POOL, "STOP", sim.clock.now())
+    sim.twilio.receive(PERSON, POOL, "STOP", sim.clock.now())
     await sim.settle()
-    assert (sim.world.store.messages[sid].status, sim.world.store.messages[sid].code) == ("failed", 21610)
+    assert (sim.twilio.store.messages[sid].status, sim.twilio.store.messages[sid].code) == ("failed", 21610)
 
 
 async def test_a_text_to_a_strange_number_is_the_callers_mistake(sim: Simulator, connect: Connect) -> None:

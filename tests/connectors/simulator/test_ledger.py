@@ -9,7 +9,7 @@ import aiohttp
 import orjson
 from twilio.rest import Client
 
-from connectors.simulator.clock import SimulatorManualClock
+from connectors.simulator.clock import SteppedClock
 from connectors.simulator.http.ledger import ledger_rows, ledger_summary
 from connectors.simulator.model.settings import SERVICE_SID
 from connectors.simulator.server import Simulator
@@ -49,59 +49,59 @@ async def test_the_summary_adds_up_to_the_last_digit(sim: Simulator, client: Cli
     await sim.settle()
 
     told = orjson.loads(await get(sim, "/sim/summary"))
-    prices = [Decimal(row["price"]) for row in ledger_rows(sim.world)]
+    prices = [Decimal(row["price"]) for row in ledger_rows(sim.twilio)]
     assert Decimal(told["cost"]) == -sum(prices)
     assert told["cost"] == f"{-sum(prices):f}"
     assert (told["messages"], told["open"], told["priced"]) == (20, 0, 20)
     assert told["by_status"] == {"delivered": 20}
-    assert told["api_answers"] == {"201": 20}
+    assert told["api_responses"] == {"201": 20}
     assert told["by_kind"]["api"]["segments"] == told["segments"]
 
 
 async def test_a_reset_forgets_messages_and_blocks_but_repeats_no_sid(sim: Simulator, client: Client) -> None:
     first = (await create(client)).sid
-    sim.world.receive("+12125550109", SENDER, "STOP", sim.clock.now())
+    sim.twilio.receive("+12125550109", SENDER, "STOP", sim.clock.now())
     async with aiohttp.ClientSession() as session, session.post(f"{sim.base_url}/sim/reset") as response:
         assert response.status == 200
 
-    assert (sim.world.store.order, sim.world.store.blocked, sim.world.next_due()) == ([], set(), None)
+    assert (sim.twilio.store.order, sim.twilio.store.blocked, sim.twilio.next_due()) == ([], set(), None)
     assert (await create(client)).sid != first
 
 
-def same(world: Any) -> bytes:
-    return orjson.dumps(ledger_rows(world))
+def same(twilio: Any) -> bytes:
+    return orjson.dumps(ledger_rows(twilio))
 
 
 async def test_a_restart_keeps_messages_and_goes_on(connect: Connect, receiver: Receiver, tmp_path: Path) -> None:
-    path, clock = tmp_path / "ledger.jsonl", SimulatorManualClock()
+    path, clock = tmp_path / "ledger.jsonl", SteppedClock()
     async with Simulator(clock=clock, mix=ALWAYS, ledger_path=path) as sim:
         client = connect(sim)
         await create(client, body="done", status_callback=receiver.url)
-        sim.world.receive("+12125550109", SENDER, "STOP", clock.now())
+        sim.twilio.receive("+12125550109", SENDER, "STOP", clock.now())
         await sim.settle()
         receiver.received.clear()
         send_at = clock.now() + timedelta(minutes=10)
         scheduled = {"schedule_type": "fixed", "send_at": send_at, "messaging_service_sid": SERVICE_SID}
         await create(client, status_callback=receiver.url, **scheduled)
         await create(client, body="open", status_callback=receiver.url)
-        before = same(sim.world)
+        before = same(sim.twilio)
 
     async with Simulator(clock=clock, mix=ALWAYS, ledger_path=path) as sim:
-        assert same(sim.world) == before
-        assert sim.world.store.blocked == {(SENDER, "+12125550109")}
+        assert same(sim.twilio) == before
+        assert sim.twilio.store.blocked == {(SENDER, "+12125550109")}
         await sim.settle()
         assert sorted(receiver.statuses()) == ["delivered", "delivered", "queued", "sent", "sent"]
-        assert ledger_summary(sim.world)["by_status"] == {"delivered": 4, "received": 1}
-        assert ledger_summary(sim.world)["priced"] == 5
+        assert ledger_summary(sim.twilio)["by_status"] == {"delivered": 4, "received": 1}
+        assert ledger_summary(sim.twilio)["priced"] == 5
 
 
 async def test_a_callback_that_nobody_took_is_posted_after_a_restart(
     connect: Connect, receiver: Receiver, tmp_path: Path
 ) -> None:
-    path, clock = tmp_path / "ledger.jsonl", SimulatorManualClock()
+    path, clock = tmp_path / "ledger.jsonl", SteppedClock()
     async with Simulator(clock=clock, mix=ALWAYS, ledger_path=path) as sim:
         await create(connect(sim), status_callback=receiver.url)
-        sim.world.advance(clock.now() + timedelta(minutes=1))
+        sim.twilio.run_due(clock.now() + timedelta(minutes=1))
 
     async with Simulator(clock=clock, mix=ALWAYS, ledger_path=path) as sim:
         await sim.settle()
@@ -110,13 +110,13 @@ async def test_a_callback_that_nobody_took_is_posted_after_a_restart(
 
 async def test_a_line_torn_by_a_kill_is_cut_off(connect: Connect, tmp_path: Path) -> None:
     path = tmp_path / "ledger.jsonl"
-    async with Simulator(clock=SimulatorManualClock(), ledger_path=path) as sim:
+    async with Simulator(clock=SteppedClock(), ledger_path=path) as sim:
         await create(connect(sim), body="kept")
     with path.open("ab") as file:
-        file.write(b'{"fact": "message", "sid": "SM')
+        file.write(b'{"type": "message", "sid": "SM')
 
-    async with Simulator(clock=SimulatorManualClock(), ledger_path=path) as sim:
-        assert [message.text for message in sim.world.store.order] == ["kept"]
+    async with Simulator(clock=SteppedClock(), ledger_path=path) as sim:
+        assert [message.text for message in sim.twilio.store.order] == ["kept"]
         await create(connect(sim), body="new")
-    async with Simulator(clock=SimulatorManualClock(), ledger_path=path) as sim:
-        assert [message.text for message in sim.world.store.order] == ["kept", "new"]
+    async with Simulator(clock=SteppedClock(), ledger_path=path) as sim:
+        assert [message.text for message in sim.twilio.store.order] == ["kept", "new"]

@@ -6,7 +6,7 @@ from typing import Any
 
 from twilio.rest import Client
 
-from connectors.simulator.clock import SimulatorManualClock
+from connectors.simulator.clock import SteppedClock
 from connectors.simulator.model.settings import SERVICE_SID
 from connectors.simulator.server import Simulator
 from tests.connectors.simulator.conftest import ALWAYS, PERSON, SENDER, Connect, create
@@ -60,7 +60,7 @@ async def test_what_was_not_sent_yet_passes_no_date_filter(sim: Simulator, clien
 async def test_a_new_message_may_stay_invisible_for_a_while(connect: Connect) -> None:
     """Twilio promises no consistency between create and list."""
     delay = timedelta(seconds=5)
-    async with Simulator(clock=SimulatorManualClock(), mix=ALWAYS, list_delay=delay) as sim:
+    async with Simulator(clock=SteppedClock(), mix=ALWAYS, list_delay=delay) as sim:
         client = connect(sim)
         sid = (await create(client)).sid
         assert await listed(client, to=PERSON) == []

@@ -5,12 +5,16 @@ from decimal import Decimal
 
 import pytest
 
-from connectors.simulator.carrier.prices import price
-from connectors.simulator.clock import SimulatorManualClock
+from connectors.simulator.carrier.prices import compute_charges, compute_price
+from connectors.simulator.clock import SteppedClock
 from connectors.simulator.model.messages import Message
-from connectors.simulator.model.settings import Latencies, Span
+from connectors.simulator.model.settings import DelayRange, Latencies
 from connectors.simulator.server import Simulator
 from tests.connectors.simulator.conftest import ALWAYS, PERSON, SENDER
+
+
+def price(status: str, code: int | None, person: str, segments: int, *, failed_fee: bool = True) -> Decimal | None:
+    return compute_price(compute_charges(status, code, person, segments), failed_fee=failed_fee)
 
 
 def test_every_segment_is_charged_with_its_carrier_fee() -> None:
@@ -53,10 +57,10 @@ def test_these_failures_are_exempt(code: int) -> None:
 
 async def test_a_price_may_come_a_day_after_delivery() -> None:
     """https://support.twilio.com/hc/en-us/articles/46871410243099: up to 24 hours."""
-    late = Latencies(price=Span(timedelta(hours=23), timedelta(hours=24)))
-    async with Simulator(clock=SimulatorManualClock(), mix=ALWAYS, latencies=late) as sim:
+    late = Latencies(price=DelayRange(timedelta(hours=23), timedelta(hours=24)))
+    async with Simulator(clock=SteppedClock(), mix=ALWAYS, latencies=late) as sim:
         form = {"To": [PERSON], "From": [SENDER], "Body": ["Hello"]}
-        message = sim.world.create(sim.account, form, sim.clock.now())
+        message = sim.twilio.create(sim.account, form, sim.clock.now())
         assert isinstance(message, Message)
         await sim.advance(timedelta(hours=22))
         assert (message.status, message.price) == ("delivered", None)

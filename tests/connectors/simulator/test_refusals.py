@@ -7,9 +7,9 @@ import pytest
 from twilio.base.exceptions import TwilioRestException
 from twilio.rest import Client
 
+from connectors.simulator.behaviour.create_request import CreateRequest, read_create_request
 from connectors.simulator.carrier.queues import Queue, Queues
 from connectors.simulator.model.api_errors import ApiError
-from connectors.simulator.model.create_request import CreateRequest, read_create_request
 from connectors.simulator.model.settings import SERVICE_SID, TEST_ACCOUNT_SID, Account, Service, SimulationSettings
 from connectors.simulator.server import Simulator
 from tests.connectors.simulator.conftest import PERSON, SENDER, Connect, create
@@ -140,11 +140,11 @@ def test_a_queue_of_ten_hours_is_full() -> None:
     """https://www.twilio.com/docs/api/errors/21611"""
     queues, slow, fast = Queues(), Queue("slow", 1.0), Queue("fast", 10.0)
     assert queues.join([slow, fast], 36000, NOW) == NOW
-    assert not queues.full([slow], NOW)
+    assert not queues.is_full([slow], NOW)
     assert queues.join([slow, fast], 1, NOW) == NOW + timedelta(hours=10)
-    assert queues.full([slow, fast], NOW)
-    assert not queues.full([fast], NOW)
-    assert not queues.full([slow], NOW + timedelta(seconds=1))
+    assert queues.is_full([slow, fast], NOW)
+    assert not queues.is_full([fast], NOW)
+    assert not queues.is_full([slow], NOW + timedelta(seconds=1))
 
 
 @pytest.mark.parametrize(("sender", "face"), [(SENDER, "refused"), (None, "failed")])
@@ -164,7 +164,7 @@ async def test_a_full_queue_refuses_a_number_and_fails_a_service(
         else:
             sid = (await create(client, **given)).sid
             await slow.advance(timedelta(seconds=1))
-            assert (slow.world.store.messages[sid].status, slow.world.store.messages[sid].code) == ("failed", 30001)
+            assert (slow.twilio.store.messages[sid].status, slow.twilio.store.messages[sid].code) == ("failed", 30001)
 
 
 def test_smart_encoding_lowers_the_segments_and_keeps_the_text() -> None:

@@ -1,4 +1,4 @@
-"""The server around the world: the real clock, start and stop, strange paths, its own health."""
+"""The server around the simulated Twilio: the wall clock, start and stop, unknown paths, its own health."""
 
 import asyncio
 from typing import Any
@@ -9,9 +9,9 @@ import pytest
 from twilio.base.exceptions import TwilioRestException
 from twilio.rest import Client
 
-from connectors.simulator.clock import SimulatorManualClock
+from connectors.simulator.clock import SteppedClock
 from connectors.simulator.model.settings import SERVICE_SID, Service, SimulationSettings
-from connectors.simulator.server import Simulator, serve_simulator
+from connectors.simulator.server import Simulator
 from tests.connectors.simulator.conftest import ALWAYS, PERSON, Connect, Receiver, account, create
 
 
@@ -23,18 +23,12 @@ async def test_on_the_real_clock_it_moves_by_itself(connect: Connect, receiver: 
     assert sorted(statuses) == ["delivered", "queued", "sent"]
 
 
-async def test_serve_says_where_and_stops_when_cancelled() -> None:
-    ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-    task = asyncio.create_task(serve_simulator(SimulationSettings(), ready.set_result))
-    url = await ready
+async def test_it_serves_while_its_context_is_open_and_no_longer() -> None:
     async with aiohttp.ClientSession() as session:
-        async with session.get(f"{url}/sim/health") as response:
+        async with Simulator(SimulationSettings()) as sim, session.get(f"{sim.base_url}/sim/health") as response:
             assert orjson.loads(await response.read()) == {"ok": True, "failure": None}
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
         with pytest.raises(aiohttp.ClientConnectorError):
-            await session.get(f"{url}/sim/health")
+            await session.get(f"{sim.base_url}/sim/health")
 
 
 async def test_it_stops_while_requests_hang(sim: Simulator, client: Client) -> None:
@@ -45,7 +39,7 @@ async def test_it_stops_while_requests_hang(sim: Simulator, client: Client) -> N
             session.post(f"{other.base_url}/sim/faults", json={"fault": "hang", "seconds": 3600}),
         ):
             call = asyncio.create_task(create(client))
-            while not other.world.store.order:
+            while not other.twilio.store.order:
                 await asyncio.wait([call], timeout=0.005)
     with pytest.raises(OSError):  # noqa: PT011  requests' ConnectionError: the connection ended without an answer
         await call
@@ -63,7 +57,7 @@ async def test_a_bug_while_posting_shows_in_its_health(
     def bug(*_args: Any) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(sim.world, "posted", bug)
+    monkeypatch.setattr(sim.twilio, "on_webhook_result", bug)
     await create(client, status_callback=receiver.url)
     with pytest.raises(ZeroDivisionError):
         await sim.settle()
@@ -85,16 +79,16 @@ async def test_outcomes_and_callback_faults_can_be_set_over_http(
     sid = (await create(client, status_callback=receiver.url)).sid
     await sim.settle()
 
-    kept = sim.world.store.messages[sid]
+    kept = sim.twilio.store.messages[sid]
     assert (kept.status, kept.code, receiver.received) == ("undelivered", 30008, [])
-    assert kept.posted == {"sent": "lost", "undelivered": "lost"}
+    assert kept.callback_results == {"sent": "lost", "undelivered": "lost"}
 
 
 async def test_a_service_may_have_a_callback_url_of_its_own(connect: Connect, receiver: Receiver) -> None:
     """The message's own URL goes first: https://www.twilio.com/docs/messaging/api/message-resource"""
     service = Service(status_callback=f"{receiver.url}/service")
     accounts = (account(receiver, services=(service,)),)
-    async with Simulator(clock=SimulatorManualClock(), mix=ALWAYS, accounts=accounts) as sim:
+    async with Simulator(clock=SteppedClock(), mix=ALWAYS, accounts=accounts) as sim:
         client = connect(sim)
         await create(client, messaging_service_sid=SERVICE_SID)
         await create(client, body="own", messaging_service_sid=SERVICE_SID, status_callback=f"{receiver.url}/own")

@@ -3,7 +3,7 @@
 import pytest
 from twilio.rest import Client
 
-from connectors.simulator.clock import SimulatorManualClock
+from connectors.simulator.clock import SteppedClock
 from connectors.simulator.model.settings import SERVICE_SID, Service
 from connectors.simulator.server import Simulator
 from tests.connectors.simulator.conftest import ALWAYS, PERSON, Connect, Receiver, account, create
@@ -13,7 +13,7 @@ TOLL_FREE = "+18335550100"
 
 async def heard(sim: Simulator, *bodies: str) -> None:
     for body in bodies:
-        sim.world.receive(PERSON, TOLL_FREE, body, sim.clock.now())
+        sim.twilio.receive(PERSON, TOLL_FREE, body, sim.clock.now())
         await sim.settle()
 
 
@@ -21,7 +21,7 @@ async def ends(sim: Simulator, client: Client) -> tuple[str, int | None]:
     message = await create(client, from_=TOLL_FREE)
     assert message.status == "queued"
     await sim.settle()
-    kept = sim.world.store.messages[message.sid]
+    kept = sim.twilio.store.messages[message.sid]
     return kept.status, kept.code
 
 
@@ -32,7 +32,7 @@ async def test_a_stop_shows_only_when_the_network_refuses_the_message(
     await heard(sim, "STOP")
     assert await ends(sim, client) == ("undelivered", 30004)
     assert receiver.received[0].fields["Body"] == "STOP"
-    assert [message.kind for message in sim.world.store.order] == ["inbound", "api"]
+    assert [message.kind for message in sim.twilio.store.order] == ["inbound", "api"]
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ async def test_advanced_opt_out_has_no_say_over_it(connect: Connect, receiver: R
     """https://www.twilio.com/docs/messaging/tutorials/advanced-opt-out: no `OptOutType`, and one number is blocked."""
     service = Service(numbers=(TOLL_FREE, "+12025550103"), advanced_opt_out=True)
     accounts = (account(receiver, services=(service,)),)
-    async with Simulator(clock=SimulatorManualClock(), mix=ALWAYS, accounts=accounts) as sim:
+    async with Simulator(clock=SteppedClock(), mix=ALWAYS, accounts=accounts) as sim:
         await heard(sim, "STOP")
         assert "OptOutType" not in receiver.received[0].fields
         client = connect(sim)
@@ -64,17 +64,17 @@ async def test_advanced_opt_out_has_no_say_over_it(connect: Connect, receiver: R
             sender: await create(client, messaging_service_sid=SERVICE_SID, from_=sender) for sender in service.numbers
         }
         await sim.settle()
-        ended = {sender: sim.world.store.messages[made.sid].code for sender, made in by_sender.items()}
+        ended = {sender: sim.twilio.store.messages[made.sid].code for sender, made in by_sender.items()}
     assert ended == {TOLL_FREE: 30004, "+12025550103": None}
 
 
 async def test_help_is_twilios_also_there(sim: Simulator) -> None:
     """https://www.twilio.com/docs/messaging/tutorials/advanced-opt-out"""
     await heard(sim, "HELP")
-    assert [message.kind for message in sim.world.store.order] == ["inbound", "confirmation"]
+    assert [message.kind for message in sim.twilio.store.order] == ["inbound", "confirmation"]
 
 
 async def test_a_number_of_the_service_stays_blocked_by_twilio(sim: Simulator, client: Client) -> None:
     """https://support.twilio.com/hc/en-us/articles/223134027: the scopes don't mix."""
-    sim.world.receive(PERSON, "+12025550103", "STOP", sim.clock.now())
+    sim.twilio.receive(PERSON, "+12025550103", "STOP", sim.clock.now())
     assert await ends(sim, client) == ("delivered", None)

@@ -12,7 +12,7 @@ from typing import Any
 
 from connectors.clock import ManualClock
 from connectors.memory import MemoryPublisher
-from connectors.simulator.clock import SimulatorManualClock as SimulatorClock
+from connectors.simulator.clock import SteppedClock as SimulatorClock
 from connectors.simulator.model.faults import Fault
 from connectors.simulator.model.settings import Account
 from connectors.simulator.server import Simulator
@@ -102,9 +102,9 @@ async def test_a_broker_that_comes_back_within_twilios_patience_loses_no_callbac
 
 async def test_an_inbound_text_arrives_and_its_answer_goes_out() -> None:
     async with pipe(reply="You're out <3") as p:
-        p.simulator.world.receive(PERSON, NUMBER, "STOP, por favor ✋", NOW)
+        p.simulator.twilio.receive(PERSON, NUMBER, "STOP, por favor ✋", NOW)
         await p.simulator.settle()
-        answers = [message.text for message in p.simulator.world.store.order if message.kind == "reply"]
+        answers = [message.text for message in p.simulator.twilio.store.order if message.kind == "reply"]
 
     (message,) = p.inbound()
     assert (message.person, message.to, message.body) == (PERSON, NUMBER, "STOP, por favor ✋")
@@ -134,4 +134,4 @@ async def test_an_answer_that_comes_too_late_is_unknown() -> None:
         await p.simulator.advance(seconds(60))
 
     assert (answer.outcome, answer.reason) == (Outcome.UNKNOWN, "timeout")
-    assert len(p.simulator.world.store.order) == 1
+    assert len(p.simulator.twilio.store.order) == 1

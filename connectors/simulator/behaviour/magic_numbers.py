@@ -1,6 +1,9 @@
-"""Magic numbers of Twilio's test credentials: https://www.twilio.com/docs/iam/test-credentials
+"""The magic numbers of Twilio's test credentials.
 
-The magic `To`s work with every account, since nobody has these numbers; the magic `From`s only with test credentials.
+The magic ``To`` numbers work with every account, since nobody has these numbers; the magic ``From`` numbers work only
+with test credentials.
+
+Source: https://www.twilio.com/docs/iam/test-credentials
 """
 
 from connectors.simulator.model.api_errors import ApiError
@@ -17,12 +20,12 @@ _FROM = {"+15005550001": 21212, "+15005550006": None, "+15005550007": 21606, "+1
 
 
 def magic_to(number: str) -> ApiError | None:
-    """The objection a magic recipient stands for."""
+    """The error that a magic recipient causes; None for every other number."""
     code = _TO.get(number)
     return None if code is None else ApiError(code, number)
 
 
 def magic_from(number: str) -> ApiError | None:
-    """The objection a magic sender stands for; every sender but one is refused to test credentials."""
+    """The error that a sender causes with test credentials; None for the one sender they may use."""
     code = _FROM.get(number, 21606)
     return None if code is None else ApiError(code, number)

@@ -1,4 +1,4 @@
-"""The world without a server: the same seed gives the same world, whatever else happens."""
+"""The simulated Twilio without a server: equal seeds give equal ledgers, whatever else happens."""
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -6,11 +6,11 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
+from connectors.simulator.behaviour.twilio import SimulatedTwilio
 from connectors.simulator.carrier.outcomes import draw_outcome
 from connectors.simulator.http.ledger import ledger_rows
 from connectors.simulator.model.messages import Message
 from connectors.simulator.model.settings import DEFAULT_MIX, SERVICE_SID, SimulationSettings
-from connectors.simulator.model.twilio import SimulatedTwilio
 from connectors.simulator.webhooks.payloads import WebhookResponse
 from tests.connectors.simulator.conftest import PERSON, SENDER
 
@@ -18,24 +18,24 @@ NOW = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 LATER = NOW + timedelta(days=1)
 
 
-def message(world: SimulatedTwilio, body: str, to: str = PERSON, *, service: bool = False) -> Message:
+def message(twilio: SimulatedTwilio, body: str, to: str = PERSON, *, service: bool = False) -> Message:
     sender = {"MessagingServiceSid": [SERVICE_SID]} if service else {"From": [SENDER]}
     url = ["http://127.0.0.1/cb"]
-    created = world.create(
-        world.settings.accounts[0], {"To": [to], "Body": [body], "StatusCallback": url} | sender, NOW
+    created = twilio.create(
+        twilio.settings.accounts[0], {"To": [to], "Body": [body], "StatusCallback": url} | sender, NOW
     )
     assert isinstance(created, Message)
     return created
 
 
 def run(seed: int, bodies: list[str]) -> SimulatedTwilio:
-    world = SimulatedTwilio(SimulationSettings(seed=seed))
+    twilio = SimulatedTwilio(SimulationSettings(seed=seed))
     for body in bodies:
-        message(world, body, service=len(body) % 2 == 0)
-    while (due := world.next_due()) is not None:
-        for delivery in world.advance(due):
-            world.posted(delivery, WebhookResponse("ok"), [], due)
-    return world
+        message(twilio, body, service=len(body) % 2 == 0)
+    while (due := twilio.next_due()) is not None:
+        for delivery in twilio.run_due(due):
+            twilio.on_webhook_result(delivery, WebhookResponse("ok"), [], due)
+    return twilio
 
 
 @given(st.integers(0, 9), st.lists(st.text("abc ", min_size=1, max_size=5), max_size=8))
@@ -45,12 +45,12 @@ def test_the_same_seed_and_requests_give_the_same_ledger(seed: int, bodies: list
 
 @given(st.lists(st.text("abc ", min_size=1, max_size=5), max_size=8))
 def test_every_message_ends_and_every_callback_is_posted_once(bodies: list[str]) -> None:
-    world = run(1, bodies)
-    for kept in world.store.order:
+    twilio = run(1, bodies)
+    for kept in twilio.store.order:
         assert kept.final
         told = [status for status, _at in kept.history[1:]]
-        assert list(kept.posted) == told
-        assert set(kept.posted.values()) <= {"delivered"}
+        assert list(kept.callback_results) == told
+        assert set(kept.callback_results.values()) <= {"delivered"}
         assert [at for _status, at in kept.history] == sorted(at for _status, at in kept.history)
 
 
@@ -76,19 +76,19 @@ def test_a_second_try_of_the_same_text_may_end_otherwise() -> None:
 
 
 def test_a_scripted_outcome_comes_before_the_mix() -> None:
-    world = SimulatedTwilio(SimulationSettings())
-    world.life.script(PERSON, "undelivered", 30008, times=1)
-    first, second = message(world, "one"), message(world, "two")
-    world.advance(LATER)
+    twilio = SimulatedTwilio(SimulationSettings())
+    twilio.lifecycle.script(PERSON, "undelivered", 30008, times=1)
+    first, second = message(twilio, "one"), message(twilio, "two")
+    twilio.run_due(LATER)
     assert (first.status, first.code) == ("undelivered", 30008)
     assert (second.status, second.code) != ("undelivered", 30008)
 
 
 def test_a_message_without_receipt_stays_sent_and_is_billed() -> None:
     """https://www.twilio.com/docs/messaging/guides/outbound-message-logging: no receipt may ever come."""
-    world = SimulatedTwilio(SimulationSettings())
-    world.life.script(PERSON, "sent", None, times=1)
-    stuck = message(world, "one")
-    world.advance(LATER)
+    twilio = SimulatedTwilio(SimulationSettings())
+    twilio.lifecycle.script(PERSON, "sent", None, times=1)
+    stuck = message(twilio, "one")
+    twilio.run_due(LATER)
     assert (stuck.status, stuck.final) == ("sent", False)
     assert stuck.price is not None

@@ -1,14 +1,14 @@
-"""What stops replies that answer each other for ever.
+"""Limits on replies, so that two automatic repliers do not answer each other for ever.
 
-Sources: https://www.twilio.com/docs/errors/14107 (30 replies between two numbers, each within 30 seconds of the one
-before) and https://www.twilio.com/docs/errors/14109 (10 replies to one incoming message).
+Source: https://www.twilio.com/docs/errors/14107 (30 replies between two numbers, each within 30 seconds of the one
+before) and https://www.twilio.com/docs/errors/14109 (10 replies to one inbound message).
 """
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 MAX_REPLIES = 10
-_CHAIN = 30
+_MAX_CHAIN = 30
 _PAUSE = timedelta(seconds=30)
 
 
@@ -20,13 +20,17 @@ class _Chain:
 
 
 class ReplyLoopGuard:
-    """Counts replies between two numbers."""
+    """Counts the replies from each number to each person."""
 
     def __init__(self) -> None:
         self._chains: dict[tuple[str, str], _Chain] = {}
 
-    def lets(self, sender: str, person: str, now: datetime) -> bool:
-        """Whether one more reply may go; the count starts again after 30 seconds without, or once reopened."""
+    def allows(self, sender: str, person: str, now: datetime) -> bool:
+        """Count one more reply, and return whether Twilio sends it.
+
+        After the limit no reply is sent for 30 seconds. The count starts again then, and after any 30 seconds without
+        a reply.
+        """
         chain = self._chains.get((sender, person))
         if chain is not None and chain.shut_until is not None and now < chain.shut_until:
             return False
@@ -34,6 +38,6 @@ class ReplyLoopGuard:
             self._chains[sender, person] = _Chain(1, now)
             return True
         chain.length, chain.last = chain.length + 1, now
-        if chain.length > _CHAIN:
+        if chain.length > _MAX_CHAIN:
             chain.shut_until = now + _PAUSE
         return chain.shut_until is None

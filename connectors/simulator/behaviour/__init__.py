@@ -1,0 +1,1 @@
+"""What the simulated Twilio does with requests, messages, keywords and replies. No I/O."""
