@@ -6,13 +6,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
-from connectors.simulator.model.settings import Account, Latencies, Service, SimulationSettings, DelayRange
+from connectors.simulator.model.settings import Account, DelayRange, Latencies, Service, SimulationSettings
 from connectors.simulator.server import Simulator
 from connectors.twilio.api.account import CallbackRetries
 from connectors.twilio.urls import INBOUND_PATH
 from processors.settings.model import Settings
 
-QUICK = Latencies(choose=DelayRange.ms(1, 3), depart=DelayRange.ms(2, 10), receipt=DelayRange.ms(5, 40), price=DelayRange.ms(20, 60))
+QUICK = Latencies(
+    choose=DelayRange.ms(1, 3), depart=DelayRange.ms(2, 10), receipt=DelayRange.ms(5, 40), price=DelayRange.ms(20, 60)
+)
 
 
 @asynccontextmanager
