@@ -25,7 +25,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "schemas": {"schemas", "fastavro", "msgspec"},
     "processors": {"schemas", "processors"},
     "processors.core": {"schemas", "processors.core", "phonenumbers", "msgspec"},
-    "processors.policies": {"schemas", "processors.core", "processors.policies"},
+    "processors.policies": {"schemas", "processors.core", "processors.policies", "pydantic", "pydantic_core"},
     "processors.streaming": {"schemas", "processors.streaming", "faust", "mode", "aiokafka", "uvloop"},
     "processors.person": {"schemas", "processors.core", "processors.streaming", "processors.person", "faust"},
     "processors.sender": {"schemas", "processors.core", "processors.streaming", "processors.sender", "faust"},

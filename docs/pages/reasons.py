@@ -38,7 +38,7 @@ def reasons_page() -> str:
         "## Failed: words for Twilio's codes",
         pages["codes"],
         table(("action", "means"), ([f"`{name}`", text] for name, text in matched("actions", _actions()).items())),
-        table(("code", "where", "meaning", "reason", "again", "resend", "action"), _codes()),
+        table(("code", "meaning", "reason", "again", "resend", "action"), _codes()),
         "## Attempts",
         pages["attempts"],
         table(head, _rows("attempts", attempts)),
@@ -103,7 +103,6 @@ def _require_spoken(words: Iterable[str]) -> None:
 
 
 _AGAIN = {"N": "never", "L": "later", "F": "after a fix", "U": "unknown: settled first"}
-_WHERE = {"C": "create", "D": "delivery", "both": "both", "other": "elsewhere"}
 
 
 def _code_rows() -> list[dict[str, str]]:
@@ -121,7 +120,6 @@ def _codes() -> Iterator[list[str]]:
         code = f"[{row['code']}]({source})" if source.startswith("https://") else row["code"].replace("*", "any other")
         yield [
             code,
-            _WHERE[row["where"]],
             row["meaning"],
             f"`{row['reason']}`",
             again,

@@ -45,7 +45,6 @@ class SenderType:
     tier: str
     destination: str
     mps: float
-    queue_hours: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +69,7 @@ class Timing:
     ``message_window``: how long a message id is remembered, longer than any topic keeps a request. ``intent_life``: how
     long a durable intent permits its call. ``look_ups``: when Twilio's list is asked about an unknown attempt, counted
     from the end of the call; ``settle_by``: when its class's policy ends the wait. ``call_timeout``: how long a call
-    may take. ``status_within``: how long a final status is waited for after acceptance. ``confirm_within``: after that
-    a confirmation of STOP is dropped, not sent.
+    may take. ``status_within``: how long a final status is waited for after acceptance.
     """
 
     message_window: timedelta
@@ -80,7 +78,6 @@ class Timing:
     settle_by: timedelta
     call_timeout: timedelta
     status_within: timedelta
-    confirm_within: timedelta
 
 
 @dataclass(frozen=True, slots=True)

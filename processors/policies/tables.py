@@ -1,92 +1,148 @@
-"""Turns each data file's text into the values of the core. Every function raises `PolicyError` on the first mistake."""
+"""The data files' rows, and the values of the core that are made from each file's text."""
 
 from __future__ import annotations
 
-from datetime import date
-from typing import Literal, cast
+from typing import Literal
 
-from processors.core.inbound.meaning import Meaning, fold
+from pydantic import Field, field_validator
+from pydantic_core.core_schema import ValidationInfo
+
+from processors.core.inbound.meaning import Meaning
 from processors.core.policy import ClassPolicy, SenderType, Timing
 from processors.core.sms.rate_card import Direction, Kind, Rate, RateCard
-from processors.core.sms.retry_policy import Code, Codes, Retry, Schedule
-from processors.policies.rows import (
-    PolicyError,
-    PolicyRow,
-    amount,
-    csv_rows,
-    flag,
-    one_of,
-    optional,
-    positive,
-    present,
-    toml_sections,
-    word,
+from processors.core.sms.retry_policy import Code, CodeAction, Codes, Retry, Schedule
+from processors.policies.fields import (
+    ALL_CODES,
+    Amount,
+    CodeSpan,
+    Country,
+    Currency,
+    Duration,
+    FoldedWords,
+    OptionalCount,
+    OptionalDay,
+    Present,
+    SegmentsPerSecond,
+    Word,
+    YesOrEmpty,
 )
-from schemas.durations import parse_duration
+from processors.policies.rows import PolicyError, PolicyRow, check_rows, csv_rows, toml_sections
 from schemas.records import Lane, MessageClass
 
-ACTIONS = (
-    *("opt_out", "opt_out_if_toll_free", "suppress"),  # the person
-    *("stop_sender", "pause_sender", "slow_down", "other_sender", "hold_brand", "stop_account"),  # the sender
-    *("fix_request", "fix_content", "fix_config"),  # who asked, or who set it up
-    *("retry", "reschedule", "settle", "alert", "none"),
-)
-_ALL_CODES = (-(10**12), 10**12)
+
+class CodeRow(PolicyRow):
+    """A row of ``twilio_codes.csv``: what an error code, or a range of codes, means to smsflow."""
+
+    code: CodeSpan
+    meaning: Present
+    retry: Retry
+    resend: YesOrEmpty
+    tries: OptionalCount
+    action: CodeAction
+    reason: Word
+    source: Present
+
+    @field_validator("resend")
+    @classmethod
+    def _only_what_is_retried(cls, value: bool, info: ValidationInfo) -> bool:  # noqa: FBT001  pydantic's signature
+        if value and info.data.get("retry", Retry.LATER) is not Retry.LATER:
+            raise ValueError(f"yes, but retry is {info.data['retry']}")
+        return value
+
+
+class RateRow(PolicyRow):
+    """A row of ``rate_card.csv``: a price in a span of days."""
+
+    country: Country
+    number_type: Present
+    kind: Kind
+    direction: Direction
+    base: Amount
+    carrier_fee: Amount
+    currency: Currency
+    since: OptionalDay = Field(alias="from")
+    until: OptionalDay
+    source: Present
+
+
+class SenderTypeRow(PolicyRow):
+    """A row of ``sender_types.csv``: how fast a type of sender may go."""
+
+    type: Present
+    tier: str
+    destination: Country
+    mps: SegmentsPerSecond
+    source: Present
+
+
+class KeywordRow(PolicyRow):
+    """A row of ``keywords.csv``: words that are a whole reply, and their meaning."""
+
+    words: FoldedWords
+    meaning: Meaning
+    language: str
+    since: OptionalDay
+    source: Present
+
+
+class ClassSection(PolicyRow):
+    """A section of ``classes.toml``: how messages of one class are treated."""
+
+    lane: Lane
+    deadline: Duration
+    on_unknown: Literal["expire", "park"]
+    resend_after_acceptance: bool = Field(strict=True)
+
+
+class RetriesSection(PolicyRow):
+    """The section ``[retries]`` of ``timing.toml``."""
+
+    first: Duration
+    longest: Duration
+    tries: int = Field(ge=1)
+
+
+class TimingSection(PolicyRow):
+    """The section ``[timing]`` of ``timing.toml``."""
+
+    message_window: Duration
+    intent_life: Duration
+    look_ups: tuple[Duration, ...]
+    settle_by: Duration
+    call_timeout: Duration
+    status_within: Duration
 
 
 def codes(text: str, file: str = "twilio_codes.csv") -> Codes:
-    """Rows by single code (``30003``), by range (``30000-39999``), and one ``*`` for all others."""
+    """The table of codes: one row per code or range, and one ``*`` for all other codes.
+
+    Raises:
+        PolicyError: A row is wrong or stands there twice, or ``*`` is missing.
+    """
     single: dict[int, Code] = {}
     ranges: list[tuple[int, int, Code]] = []
-    columns = ("code", "where", "meaning", "retry", "resend", "tries", "blame", "action", "reason", "source")
-    for row in csv_rows(file, text, columns):
-        low, high = row.read("code", _span)
-        code = _code(row, low if low == high else None)
+    for place, row in csv_rows(file, text, CodeRow):
+        low, high = row.code
+        code = Code(**row.model_dump(exclude={"source", "code"}), code=low if low == high else None)
         if low != high:
             ranges.append((low, high, code))
         elif low in single:
-            raise row.problem("code", f"{low} stands there twice")
+            raise PolicyError(f"{place}, code: {low} stands there twice")
         else:
             single[low] = code
     ranges.sort(key=lambda span: span[1] - span[0])
-    if not ranges or ranges[-1][:2] != _ALL_CODES:
+    if not ranges or ranges[-1][:2] != ALL_CODES:
         raise PolicyError(f"{file}: no row for any other code (*)")
     return Codes(single, tuple(ranges))
 
 
-def _code(row: PolicyRow, number: int | None) -> Code:
-    row.read("source", present)
-    code = Code(
-        code=number,
-        where=row.read("where", one_of("C", "D", "both", "other")),
-        meaning=row.read("meaning", present),
-        retry=row.read("retry", Retry),
-        resend=row.read("resend", flag),
-        tries=row.read("tries", optional(int)),
-        blame=row.read("blame", one_of(*"RSTKPA")),
-        action=row.read("action", one_of(*ACTIONS)),
-        reason=row.read("reason", word),
-    )
-    if code.resend and code.retry is not Retry.LATER:
-        raise row.problem("resend", f"yes, but retry is {code.retry}")
-    return code
-
-
-def _span(text: str) -> tuple[int, int]:
-    if text == "*":
-        return _ALL_CODES
-    low, _, high = text.partition("-")
-    span = int(low), int(high or low)
-    if span[0] > span[1]:
-        raise ValueError("a range goes from low to high")
-    return span
-
-
 def rates(text: str, file: str = "rate_card.csv") -> RateCard:
-    """Dated prices; no two rows for the same messages on the same day, and a row for any country."""
-    key = ("country", "number_type", "kind", "direction")
-    columns = (*key, "base", "carrier_fee", "currency", "from", "until", "source")
-    rows = [_rate(row) for row in csv_rows(file, text, columns)]
+    """Dated prices; no two rows for the same messages on the same day, and a row for any country.
+
+    Raises:
+        PolicyError: A row is wrong, two overlap, or a default row is missing.
+    """
+    rows = [Rate(**row.model_dump(exclude={"source"})) for _, row in csv_rows(file, text, RateRow)]
     try:
         card = RateCard.of(rows)
     except ValueError as error:
@@ -97,99 +153,46 @@ def rates(text: str, file: str = "rate_card.csv") -> RateCard:
     return card
 
 
-def _rate(row: PolicyRow) -> Rate:
-    row.read("source", present)
-    return Rate(
-        country=row.read("country", _country),
-        number_type=row.read("number_type", present),
-        kind=cast(Kind, row.read("kind", one_of("sms", "mms"))),
-        direction=cast(Direction, row.read("direction", one_of("outbound", "inbound"))),
-        base=row.read("base", amount),
-        carrier_fee=row.read("carrier_fee", amount),
-        currency=row.read("currency", _currency),
-        since=row.read("from", optional(date.fromisoformat)),
-        until=row.read("until", optional(date.fromisoformat)),
-    )
-
-
-def _country(text: str) -> str:
-    if text != "*" and not (len(text) == 2 and text.isascii() and text.isupper()):
-        raise ValueError("neither an ISO 3166 country of two capitals nor *")
-    return text
-
-
-def _currency(text: str) -> str:
-    if not (len(text) == 3 and text.isascii() and text.isupper()):
-        raise ValueError("not an ISO 4217 currency of three capitals")
-    return text
-
-
 def sender_types(text: str, file: str = "sender_types.csv") -> tuple[SenderType, ...]:
-    """Limits by type and tier; a destination's own row stands beside the one for all others."""
-    rows = csv_rows(file, text, ("type", "tier", "destination", "mps", "queue_hours", "source"))
-    return tuple(_sender_type(row) for row in rows)
+    """Limits by type, tier and destination.
 
-
-def _sender_type(row: PolicyRow) -> SenderType:
-    row.read("source", present)
-    return SenderType(
-        type=row.read("type", present),
-        tier=row.read("tier", str),
-        destination=row.read("destination", _country),
-        mps=row.read("mps", positive),
-        queue_hours=row.read("queue_hours", positive),
-    )
+    Raises:
+        PolicyError: A row is wrong.
+    """
+    return tuple(SenderType(**row.model_dump(exclude={"source"})) for _, row in csv_rows(file, text, SenderTypeRow))
 
 
 def keywords(text: str, file: str = "keywords.csv") -> dict[str, Meaning]:
-    """Words that are a whole reply, in the form replies are folded to; no word with two meanings."""
+    """Words that are a whole reply → their meaning.
+
+    Raises:
+        PolicyError: A row is wrong, or words stand there twice.
+    """
     found: dict[str, Meaning] = {}
-    for row in csv_rows(file, text, ("words", "meaning", "language", "since", "source")):
-        row.read("source", present)
-        row.read("since", optional(date.fromisoformat))
-        words = row.read("words", present)
-        if fold(words) != words:
-            raise row.problem("words", f"{words!r} never matches, replies are folded to {fold(words)!r}")
-        if words in found:
-            raise row.problem("words", f"{words!r} stands there twice")
-        found[words] = row.read("meaning", Meaning)
+    for place, row in csv_rows(file, text, KeywordRow):
+        if row.words in found:
+            raise PolicyError(f"{place}, words: {row.words!r} stands there twice")
+        found[row.words] = row.meaning
     return found
 
 
 def classes(text: str, file: str = "classes.toml") -> dict[MessageClass, ClassPolicy]:
-    """One section per message class, all of them."""
-    sections = toml_sections(file, text)
-    if set(sections) != set(MessageClass):
-        raise PolicyError(f"{file}: sections are {sorted(sections)}, expected {sorted(MessageClass)}")
-    return {MessageClass(name): _class(row) for name, row in sections.items()}
+    """The treatment of each message class.
 
-
-def _class(row: PolicyRow) -> ClassPolicy:
-    return ClassPolicy(
-        lane=row.read("lane", Lane),
-        deadline=row.read("deadline", parse_duration),
-        on_unknown=cast(Literal["expire", "park"], row.read("on_unknown", one_of("expire", "park"))),
-        resend_after_acceptance=row.read("resend_after_acceptance", flag),
-    )
+    Raises:
+        PolicyError: A section is missing, unknown or wrong.
+    """
+    rows = check_rows(toml_sections(file, text, MessageClass), ClassSection)
+    return {name: ClassPolicy(**row.model_dump()) for name, (_, row) in zip(MessageClass, rows, strict=True)}
 
 
 def timing(text: str, file: str = "timing.toml") -> tuple[Schedule, Timing]:
-    """The sections ``retries`` and ``timing``."""
-    sections = toml_sections(file, text)
-    if set(sections) != {"retries", "timing"}:
-        raise PolicyError(f"{file}: sections are {sorted(sections)}, expected ['retries', 'timing']")
-    retries, waits = sections["retries"], sections["timing"]
-    schedule = Schedule(
-        first=retries.read("first", parse_duration),
-        longest=retries.read("longest", parse_duration),
-        tries=retries.read("tries", int),
-    )
-    return schedule, Timing(
-        message_window=waits.read("message_window", parse_duration),
-        intent_life=waits.read("intent_life", parse_duration),
-        look_ups=waits.read_each("look_ups", parse_duration),
-        settle_by=waits.read("settle_by", parse_duration),
-        call_timeout=waits.read("call_timeout", parse_duration),
-        status_within=waits.read("status_within", parse_duration),
-        confirm_within=waits.read("confirm_within", parse_duration),
-    )
+    """The retry schedule and the waits that no message class changes.
+
+    Raises:
+        PolicyError: A section is missing, unknown or wrong.
+    """
+    retries, waits = toml_sections(file, text, ("retries", "timing"))
+    [(_, schedule)] = check_rows([retries], RetriesSection)
+    [(_, times)] = check_rows([waits], TimingSection)
+    return Schedule(**schedule.model_dump()), Timing(**times.model_dump())

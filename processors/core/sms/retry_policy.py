@@ -26,23 +26,31 @@ class Retry(StrEnum):
     UNKNOWN = "U"
 
 
-@dataclass(frozen=True, slots=True)
-class Code:
-    """What an error code of Twilio's means to us.
+class CodeAction(StrEnum):
+    """What smsflow does about a code besides ending or repeating the message."""
 
-    ``where`` it appears: ``C`` at create, ``D`` at delivery, ``both``, or ``other`` (not on the way of a message).
-    ``blame``: R recipient, S sender or configuration, T content, K carrier, P platform, A account. ``action`` is a
-    word from a fixed list, ``reason`` the stable word of our events. ``tries`` bounds all tries together.
+    OPT_OUT = "opt_out"
+    OPT_OUT_IF_TOLL_FREE = "opt_out_if_toll_free"
+    SLOW_DOWN = "slow_down"
+    PAUSE_SENDER = "pause_sender"
+    STOP_ACCOUNT = "stop_account"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Code:
+    """What an error code of Twilio's means to smsflow: a row of ``twilio_codes.csv``.
+
+    ``code`` is None for a range. ``resend``: the message certainly never left Twilio, so another attempt is no second
+    text. ``tries`` bounds all tries together. ``reason`` is the stable word of our events.
     """
 
     code: int | None
-    where: str
     meaning: str
     retry: Retry
     resend: bool
     tries: int | None
-    blame: str
-    action: str
+    action: CodeAction
     reason: str
 
 
@@ -62,7 +70,15 @@ class Codes:
 
 def not_sent(reason: str) -> Code:
     """The row for an attempt that certainly never reached Twilio, for a reason of our own: safe to try again."""
-    return Code(None, "C", "certainly not processed", Retry.LATER, False, None, "P", "retry", reason)
+    return Code(
+        code=None,
+        meaning="certainly not processed",
+        retry=Retry.LATER,
+        resend=False,
+        tries=None,
+        action=CodeAction.NONE,
+        reason=reason,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import pytest
 
 from processors.core.inbound.meaning import Meaning
 from processors.core.policy import ClassPolicy
-from processors.core.sms.retry_policy import Retry
+from processors.core.sms.retry_policy import CodeAction, Retry
 from processors.policies import tables
 from processors.policies.load import load
 from processors.policies.rows import PolicyError, shipped_policy
@@ -36,20 +36,20 @@ def test_every_row_names_its_source(file: str) -> None:
     ("code", "retry", "action", "reason"),
     [
         (20429, Retry.LATER, "slow_down", "too_many_requests"),
-        (20500, Retry.UNKNOWN, "settle", "server_error"),
+        (20500, Retry.UNKNOWN, "none", "server_error"),
         (21610, Retry.NEVER, "opt_out", "opted_out"),
         (30630, Retry.NEVER, "opt_out", "opted_out"),
         (30004, Retry.NEVER, "opt_out_if_toll_free", "blocked"),
-        (21608, Retry.AFTER_FIX, "alert", "recipient_not_verified"),
-        (21660, Retry.AFTER_FIX, "stop_sender", "sender_of_other_account"),
-        (30103, Retry.AFTER_FIX, "alert", "link_shortening"),
-        (30104, Retry.AFTER_FIX, "fix_config", "link_shortening"),
-        (20999, Retry.AFTER_FIX, "alert", "api_error"),
-        (21999, Retry.NEVER, "alert", "refused"),
-        (30999, Retry.NEVER, "alert", "delivery_failed"),
-        (599, Retry.UNKNOWN, "settle", "server_error"),
-        (7, Retry.NEVER, "alert", "unknown_code"),
-        (-1, Retry.NEVER, "alert", "unknown_code"),
+        (21608, Retry.AFTER_FIX, "none", "recipient_not_verified"),
+        (21660, Retry.AFTER_FIX, "none", "sender_of_other_account"),
+        (30103, Retry.AFTER_FIX, "none", "link_shortening"),
+        (30104, Retry.AFTER_FIX, "none", "link_shortening"),
+        (20999, Retry.AFTER_FIX, "none", "api_error"),
+        (21999, Retry.NEVER, "none", "refused"),
+        (30999, Retry.NEVER, "none", "delivery_failed"),
+        (599, Retry.UNKNOWN, "none", "server_error"),
+        (7, Retry.NEVER, "none", "unknown_code"),
+        (-1, Retry.NEVER, "none", "unknown_code"),
     ],
 )
 def test_codes_mean_what_the_table_says_and_ranges_have_defaults(
@@ -123,8 +123,8 @@ def test_pools_are_taken_as_given() -> None:
         ([number(0, number_type="fax")], None, r"senders\[0\], number_type: 'fax' is not one of 10dlc, "),
         ([number(0, tier="gold")], None, r"senders\[0\], tier: 'gold' is not one of"),
         ([number(0, mps="fast")], None, r"senders\[0\], mps: 'fast'"),
-        ([number(0, mps="-1")], None, r"senders\[0\], mps: '-1': not a number above zero"),
-        ([number(0, mps="nan")], None, r"senders\[0\], mps: 'nan': not a number above zero"),
+        ([number(0, mps="-1")], None, r"senders\[0\], mps: '-1': input should be greater than 0"),
+        ([number(0, mps="nan")], None, r"senders\[0\], mps: 'nan': input should be a finite number"),
         ([number(0, colour="red")], None, r"senders\[0\], colour: unknown, expected some of campaign, id"),
         ([number(0)], {"default": ["+12125550101"]}, r"pools\['default'\]: '\+12125550101' is not a configured"),
         ([number(0)], {"default": []}, r"pools\['default'\]: has no sender"),
@@ -138,9 +138,9 @@ def test_a_mistake_in_senders_or_pools_is_named(
         load(senders, pools)
 
 
-CODE = "21610,both,opted out,N,,,R,opt_out,opted_out,https://example.org\n"
-OTHER = "*,both,other,N,,,P,alert,unknown_code,own\n"
-CODES_HEADER = "code,where,meaning,retry,resend,tries,blame,action,reason,source\n"
+CODE = "21610,opted out,N,,,opt_out,opted_out,https://example.org\n"
+OTHER = "*,other,N,,,none,unknown_code,own\n"
+CODES_HEADER = "code,meaning,retry,resend,tries,action,reason,source\n"
 RATE = "*,*,sms,outbound,0.1,0,USD,,,own\n*,*,mms,outbound,0.1,0,USD,,,own\n"
 RATES_HEADER = "country,number_type,kind,direction,base,carrier_fee,currency,from,until,source\n"
 WORDS_HEADER = "words,meaning,language,since,source\n"
@@ -154,25 +154,44 @@ CLASSES, TIMING = shipped_policy("classes.toml"), shipped_policy("timing.toml")
         (tables.codes, CODES_HEADER + CODE, r"twilio_codes.csv: no row for any other code \(\*\)"),
         (tables.codes, CODES_HEADER + CODE + CODE + OTHER, "twilio_codes.csv row 3, code: 21610 stands there twice"),
         (tables.codes, CODES_HEADER + CODE.replace("N", "X"), "twilio_codes.csv row 2, retry: 'X'"),
-        (tables.codes, CODES_HEADER + CODE.replace("N,,", "N,yes,"), "row 2, resend: yes, but retry is N"),
-        (tables.codes, CODES_HEADER + CODE.replace("opt_out,", "panic,"), "row 2, action: 'panic': not one of opt_out"),
+        (tables.codes, CODES_HEADER + CODE.replace("N,,", "N,yes,"), "row 2, resend: 'yes': yes, but retry is N"),
+        (
+            tables.codes,
+            CODES_HEADER + CODE.replace("opt_out,", "panic,"),
+            "row 2, action: 'panic': input should be 'opt_out', ",
+        ),
         (tables.codes, CODES_HEADER + CODE.replace("opted_out", "Opted out"), "row 2, reason: .* snake_case"),
         (tables.codes, CODES_HEADER + CODE.replace("https://example.org", " "), "row 2, source: .*empty"),
         (tables.codes, CODES_HEADER + CODE.replace("21610", "9-1"), "row 2, code: .*from low to high"),
-        (tables.codes, CODES_HEADER + "21610,both\n", "twilio_codes.csv row 2: not 10 fields"),
+        (tables.codes, CODES_HEADER + "21610,x\n", "twilio_codes.csv row 2: not 8 fields"),
+        (tables.codes, CODES_HEADER + CODE.replace("opt_out,", "alert,"), "row 2, action: 'alert'"),
+        (tables.codes, CODES_HEADER + CODE.replace("N,,,", "N,,0,"), "row 2, tries: 0: input should be greater"),
+        (tables.rates, RATES_HEADER + RATE.replace("USD,,", "USD,1764028800,"), "row 2, from: '1764028800'"),
         (tables.rates, RATES_HEADER, r"rate_card.csv: no outbound sms row for any country"),
-        (tables.rates, RATES_HEADER + RATE.replace("0.1", "-1"), "rate_card.csv row 2, base: '-1': not an amount"),
-        (tables.rates, RATES_HEADER + RATE.replace("0.1", "NaN"), "rate_card.csv row 2, base: 'NaN': not an amount"),
+        (
+            tables.rates,
+            RATES_HEADER + RATE.replace("0.1", "-1"),
+            "rate_card.csv row 2, base: '-1': input should be greater than or equal to 0",
+        ),
+        (
+            tables.rates,
+            RATES_HEADER + RATE.replace("0.1", "NaN"),
+            "rate_card.csv row 2, base: 'NaN': input should be a finite number",
+        ),
         (tables.rates, RATES_HEADER + RATE.replace("USD", "usd"), "row 2, currency: 'usd': not an ISO 4217"),
         (tables.rates, RATES_HEADER + RATE.replace("USD,,", "USD,today,"), "row 2, from: 'today'"),
         (tables.rates, RATES_HEADER + RATE + RATE, r"rate_card.csv: \*/\*/.* overlap"),
-        (tables.sender_types, "type,tier,destination,mps,queue_hours,source\nx,,us,1,1,own\n", "row 2, destination"),
-        (tables.keywords, WORDS_HEADER + "STOP!,stop,en,,own\n", "row 2, words: 'STOP!' never matches.*'stop'"),
+        (tables.sender_types, "type,tier,destination,mps,source\nx,,us,1,own\n", "row 2, destination"),
+        (tables.keywords, WORDS_HEADER + "STOP!,stop,en,,own\n", "row 2, words: 'STOP!': never matches.*'stop'"),
         (tables.keywords, WORDS_HEADER + "stop,stop,en,,own\nstop,help,en,,own\n", "row 3, words: 'stop' stands"),
         (tables.keywords, WORDS_HEADER + "stop,halt,en,,own\n", "keywords.csv row 2, meaning: 'halt'"),
         (tables.classes, CLASSES.replace("[otp]", "[codes]"), "classes.toml: sections are"),
         (tables.classes, CLASSES.replace('"10m"', '"soon"'), r"classes.toml \[otp\], deadline: 'soon': a duration is"),
-        (tables.classes, CLASSES.replace('"expire"', '"resend"'), r"\[otp\], on_unknown: 'resend': not one of"),
+        (
+            tables.classes,
+            CLASSES.replace('"expire"', '"resend"'),
+            r"\[otp\], on_unknown: 'resend': input should be 'expire' or 'park'",
+        ),
         (tables.classes, "x = 1", "classes.toml: x stands outside a section"),
         (tables.classes, "[otp", "classes.toml: "),
         (tables.timing, TIMING.replace("settle_by", "settle"), r"timing.toml \[timing\], settle_by: missing"),
@@ -185,3 +204,20 @@ def test_a_mistake_in_the_data_is_named_with_file_row_and_field(
 ) -> None:
     with pytest.raises(PolicyError, match=problem):
         read(text)
+
+
+def test_every_mistake_in_a_table_is_named_at_once() -> None:
+    text = CODES_HEADER + CODE.replace("N", "X") + CODE.replace("opted_out", "Opted out").replace("opt_out,", "panic,")
+    with pytest.raises(PolicyError) as caught:
+        tables.codes(text)
+    assert [line.partition(":")[0] for line in str(caught.value).splitlines()] == [
+        "twilio_codes.csv row 2, retry",
+        "twilio_codes.csv row 3, action",
+        "twilio_codes.csv row 3, reason",
+    ]
+
+
+def test_every_action_of_a_code_is_used_by_one() -> None:
+    """An action that no row has is one that nobody has tried."""
+    rows = [*POLICY.codes.single.values(), *(row for _, _, row in POLICY.codes.ranges)]
+    assert {row.action for row in rows} == set(CodeAction)

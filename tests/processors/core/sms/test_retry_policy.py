@@ -6,7 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processors.core.sms.retry_policy import Again, Code, Never, Retry, Schedule, back_off, next_try, not_sent
+from processors.core.sms.retry_policy import (
+    Again,
+    Code,
+    CodeAction,
+    Never,
+    Retry,
+    Schedule,
+    back_off,
+    next_try,
+    not_sent,
+)
 from processors.policies.rows import shipped_policy
 from processors.policies.tables import codes
 
@@ -121,5 +131,7 @@ def test_messages_that_failed_together_do_not_return_together() -> None:
 
 def test_every_retry_word_is_decided() -> None:
     for retry in Retry:
-        code = Code(1, "C", "test", retry, False, None, "P", "none", "test")
+        code = Code(
+            code=1, meaning="test", retry=retry, resend=False, tries=None, action=CodeAction.NONE, reason="test"
+        )
         assert isinstance(after(code), Again if retry is Retry.LATER else Never)
