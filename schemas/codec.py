@@ -151,7 +151,7 @@ class Codec:
         body.seek(_HEADER.size)
         try:
             values = fastavro.schemaless_reader(body, writer, latest_schemas()[expected.__name__])
-            record = _from_dict(expected, values)
+            record = _from_dict(expected, cast(dict[str, Any], values))  # our schemas are records
         except Exception as error:
             # fastavro raises whatever the broken bytes provoke: struct.error, EOFError, UnicodeDecodeError, ...
             raise DecodeError("undecodable", f"{expected.__name__}: {error!r}") from error

@@ -81,6 +81,7 @@ class SchemaRegistry:
         found = self._ask(f"id {schema_id}", lambda: self._client.get_schema(schema_id), unless=_UNKNOWN_ID)
         if found is None or found.schema_type != "AVRO":  # somebody's JSON or Protobuf: no record of ours
             return None
+        assert found.schema_str is not None  # the registry answers an id with its schema
         return json.loads(found.schema_str)
 
     def _ask(self, what: str, question: Callable[[], T], unless: Collection[int | None] = ()) -> T | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
+from typing import cast
 
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
@@ -63,9 +64,11 @@ def _read(
     left &= {(part.topic, part.partition) for part in consumer.assignment()}
     while left:
         for message in _consume(consumer):
-            part = (message.topic(), message.partition())
-            at_end = _is_eof(message) or message.offset() >= ends[part] - 1
-            if not _is_eof(message) and message.offset() < ends[part]:
+            # librdkafka gives all three in a record and at a partition's end
+            part = (cast(str, message.topic()), cast(int, message.partition()))
+            offset = cast(int, message.offset())
+            at_end = _is_eof(message) or offset >= ends[part] - 1
+            if not _is_eof(message) and offset < ends[part]:
                 yield consumed_record(message)
             if at_end:
                 left.discard(part)
@@ -111,8 +114,9 @@ def _consume(consumer: Consumer) -> list[Message]:
         raise ReadError(f"no answer from the broker within {TIMEOUT} s")
     messages = [first, *consumer.consume(_FETCH, timeout=0)]  # with a timeout it would wait for a full batch
     for message in messages:
-        if message.error() is not None and not _is_eof(message):
-            raise ReadError(f"{message.topic()}: {message.error().str()}")
+        error = message.error()
+        if error is not None and not _is_eof(message):
+            raise ReadError(f"{message.topic()}: {error.str()}")
     return messages
 
 

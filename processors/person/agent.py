@@ -12,13 +12,12 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any, cast
 
-from faust.types import EventT
-
 from processors.core.person.decide import message_needed, person_of
 from processors.core.person.decision import PersonInput, PersonState, SourceOffset, UnprocessableRecord
 from processors.person.dead_letters import dead_letter, error_summary
 from processors.person.dependencies import PersonDeps, encode, save_and_publish
 from processors.person.tables import PersonChanges
+from processors.streaming.kafka_message import KafkaEvent
 from processors.streaming.partitioner import partition_of
 from schemas.codec import EncodedRecord
 from schemas.errors import DecodeError
@@ -39,7 +38,7 @@ class PersonAgent:
     def __init__(self, parts: PersonDeps) -> None:
         self._parts = parts
 
-    async def accept(self, event: EventT) -> None:
+    async def accept(self, event: KafkaEvent) -> None:
         """Start handling one event. Those of one person are handled one after the other."""
         message, acks = event.message, self._parts.acks
         try:
@@ -68,7 +67,7 @@ class PersonAgent:
             raise UnprocessableRecord("bad_person", f"{person!r} cannot be a key")
         return record
 
-    async def _handle(self, record: PersonInput, event: EventT) -> None:
+    async def _handle(self, record: PersonInput, event: KafkaEvent) -> None:
         message = event.message
         try:
             changes, said = self._decided(record, message, self._loaded(record, message))
@@ -99,12 +98,12 @@ class PersonAgent:
             logger.exception("no decision on %s/%d, offset %d", message.topic, message.partition, message.offset)
             raise UnprocessableRecord("handler_error", error_summary(error)) from error
 
-    async def _bury(self, reason: str, detail: str, event: EventT) -> None:
+    async def _bury(self, reason: str, detail: str, event: KafkaEvent) -> None:
         parts = self._parts
         letter = dead_letter(parts.codec, event.message, reason, detail, parts.clock.now())
         await parts.publisher().publish([letter])
 
-    async def _put_back(self, person: bytes, event: EventT) -> None:
+    async def _put_back(self, person: bytes, event: KafkaEvent) -> None:
         message = event.message
         headers = (*_pairs(message.headers), (REPARTITIONED, b"1"))
         await self._parts.publisher().publish([EncodedRecord(message.topic, person, message.value, headers)])

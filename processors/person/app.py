@@ -1,4 +1,4 @@
-"""The person stage as a Faust app: one agent over all person topics, ticks, the watchdog."""
+"""The person stage as a Faust app: one agent over all person topics, ticks, the stall detector."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from processors.person.agent import PersonAgent
 from processors.person.dependencies import Decide, PersonDeps
 from processors.person.tables import TABLES, PersonTables
 from processors.person.wakeups import PersonWakeUps
-from processors.streaming.app import PERSON_APP, AppConfig, base_app, changelog_topics, fence_of
+from processors.streaming.app import PERSON_APP, AppConfig, StageApp
 from processors.streaming.fail_stop import FailStop, fail_stop
 from processors.streaming.ordered_acks import OrderedAcks
-from processors.streaming.stall_detector import start_watchdog
+from processors.streaming.stall_detector import start_stall_detector
 from processors.streaming.ticker import start_ticks
+from processors.streaming.topics import changelog_topics
 from schemas.codec import Codec
 from schemas.ports import Clock, Publisher
 from schemas.topics import PERSON_INPUTS, KeySpace, Topic, registry
@@ -32,7 +33,7 @@ def person_changelogs(partitions: int) -> tuple[Topic, ...]:
 
 
 def person_topics(partitions: int) -> tuple[Topic, ...]:
-    """Every topic the person stage reads or writes, for `processors.streaming.app.require_topics`."""
+    """Every topic the person stage reads or writes, for `processors.streaming.topics.require_topics`."""
     return (*registry(partitions), *person_changelogs(partitions))
 
 
@@ -50,11 +51,11 @@ def create_person_app(
     ``publisher`` is called once, on the worker's event loop. It must place a key where
     `processors.streaming.partitioner` says.
     """
-    app = base_app(PERSON_APP, config)
+    app = StageApp(PERSON_APP, config)
     parts = PersonDeps(
         tables=PersonTables(app, codec),
         acks=OrderedAcks(config.in_flight, config.window, fail),
-        fence=fence_of(app, config),
+        fence=app.fence,
         policy=policy,
         codec=codec,
         publisher=cache(publisher),
@@ -64,7 +65,7 @@ def create_person_app(
     )
     _read(app, PersonAgent(parts), fail)
     start_ticks(app, _NAMES, config.tick_s, PersonWakeUps(parts).tick, fail)
-    start_watchdog(app, _NAMES, config.stuck_s, fail)
+    start_stall_detector(app, _NAMES, config.stall_s, fail)
     return app
 
 

@@ -10,8 +10,8 @@ from typing import Any
 from processors.core.person.decision import Decision, PersonInput, PersonState, SourceOffset
 from processors.core.policy import Policy
 from processors.person.tables import PersonChanges, PersonTables
+from processors.streaming.fence import Fence
 from processors.streaming.ordered_acks import OrderedAcks, PartitionLost
-from processors.streaming.ownership import Fence
 from schemas.codec import Codec, EncodedRecord
 from schemas.ports import Clock, Publisher
 
@@ -40,7 +40,7 @@ def encode(parts: PersonDeps, decision: Decision) -> list[EncodedRecord]:
 
 async def ensure_owned(parts: PersonDeps, message: Any) -> None:
     """Return while the partition is ours. Raises PartitionLost when it is not: the new owner does it."""
-    if not parts.fence.holds(message) and not await parts.fence.regained(message):
+    if not parts.fence.owns(message) and not await parts.fence.wait_until_owned(message):
         raise PartitionLost(str(message.tp))
 
 

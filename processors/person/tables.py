@@ -16,13 +16,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
 
-import faust
-
 from processors.core.person.decide import empty_consent
 from processors.core.person.decision import Decision, PersonState, WakeUp
 from processors.person.state_cache import StateCache
 from processors.streaming import durable_table
-from processors.streaming.durable_table import Changes, DurableTable
+from processors.streaming.app import StageApp
+from processors.streaming.durable_table import Changes
 from schemas.codec import Codec
 from schemas.errors import DecodeError
 from schemas.states import ConsentRecord, MessageState, Phase
@@ -59,12 +58,12 @@ class PersonChanges:
 class PersonTables:
     """The tables of one app. Every method but `save` is synchronous and reads one partition."""
 
-    def __init__(self, app: faust.App, codec: Codec) -> None:
+    def __init__(self, app: StageApp, codec: Codec) -> None:
         self._codec = codec
         self._states = StateCache(codec)
-        self._consent: DurableTable = app.Table("consent")
-        self._messages: DurableTable = app.Table("messages")
-        self._schedule: DurableTable = app.Table("schedule")
+        self._consent = app.durable_table("consent")
+        self._messages = app.durable_table("messages")
+        self._schedule = app.durable_table("schedule")
 
     def load(self, partition: int, person: str, wanted: str | None) -> PersonState:
         """One person, with the message ``wanted``, or with all of them for None. Raises DecodeError."""

@@ -9,13 +9,12 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from faust.types import EventT
-
 from processors.core.person import lifecycle
 from processors.core.person.decide import message_needed
 from processors.core.person.decision import Decision, PersonState, SourceOffset, WakeUp
 from processors.person.dependencies import PersonDeps, encode, ensure_owned, save_and_publish
 from processors.person.tables import Due, droppable
+from processors.streaming.kafka_message import KafkaEvent
 from processors.streaming.ordered_acks import Job, PartitionLost
 from schemas.states import MessageState
 
@@ -38,7 +37,7 @@ class PersonWakeUps:
         self._parts = parts
         self._sweeps: dict[int, tuple[datetime, bytes]] = {}
 
-    async def tick(self, event: EventT) -> None:
+    async def tick(self, event: KafkaEvent) -> None:
         """Wake what is due in the event's partition, then sweep on. A lost partition ends it without an error."""
         try:
             while await self._wake_some(event):
@@ -47,7 +46,7 @@ class PersonWakeUps:
         except PartitionLost as lost:
             logger.info("tick given up: %s is lost", lost)
 
-    async def _wake_some(self, event: EventT) -> bool:
+    async def _wake_some(self, event: KafkaEvent) -> bool:
         """Whether there may be more."""
         await ensure_owned(self._parts, event.message)
         tables, acks = self._parts.tables, self._parts.acks
@@ -55,7 +54,7 @@ class PersonWakeUps:
         await _all(acks.run_local(one.wake.person.encode(), partial(self._wake, event, one)) for one in due)
         return len(due) == AT_ONCE
 
-    async def _wake(self, event: EventT, due: Due) -> None:
+    async def _wake(self, event: KafkaEvent, due: Due) -> None:
         parts, wake, message = self._parts, due.wake, event.message
         try:
             person, decision = self._decided(wake, message)
@@ -74,7 +73,7 @@ class PersonWakeUps:
         person = parts.tables.load(message.partition, wake.person, message_needed(wake))
         return person, parts.decide(wake, person, SourceOffset("", -1), parts.policy, parts.clock.now())
 
-    async def _sweep_some(self, event: EventT) -> None:
+    async def _sweep_some(self, event: KafkaEvent) -> None:
         """Forget what ended long ago, and end what was never finished: a look at every message, slowly."""
         parts, message, now = self._parts, event.message, self._parts.clock.now()
         next_at, cursor = self._sweeps.get(message.partition, (now, b""))

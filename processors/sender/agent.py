@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from faust.types import EventT
-
 from processors.core.policy import Policy
 from processors.core.sender import decide
 from processors.core.sender.decide import AnswerCommand, AttemptContext, CallTwilio, LookUpMessage, QueueCommand
@@ -19,6 +17,7 @@ from processors.sender.executor import Executor, Fenced
 from processors.sender.housekeeping import Housekeeper
 from processors.sender.tables import SenderTables
 from processors.streaming.fail_stop import FailStop, fail_stop
+from processors.streaming.kafka_message import KafkaEvent
 from processors.streaming.ordered_acks import OrderedAcks, PartitionLost
 from schemas.codec import Codec, EncodedRecord
 from schemas.errors import DecodeError
@@ -74,7 +73,7 @@ class SenderAgent:
         self._leaving = False
         self._house = Housekeeper(parts.tables, parts.clock)
 
-    async def accept(self, event: EventT) -> None:
+    async def accept(self, event: KafkaEvent) -> None:
         """Start handling one record of a lane. Commands of one attempt follow each other, others overlap."""
         try:
             command = self._parts.codec.decode(Dispatch, event.value)
@@ -83,7 +82,7 @@ class SenderAgent:
             return
         await self._parts.acks.run(event, partial(self._step, command), _ordering_key(command.attempt_id))
 
-    async def tick(self, event: EventT) -> None:
+    async def tick(self, event: KafkaEvent) -> None:
         """Time for one partition: what waits goes as its sender's limit allows, limits are saved, old intents go.
 
         A lost partition ends it without an error.
@@ -93,13 +92,13 @@ class SenderAgent:
         except PartitionLost as lost:
             logger.info("tick given up: %s is lost", lost)
 
-    async def _tick(self, event: EventT) -> None:
+    async def _tick(self, event: KafkaEvent) -> None:
         message, end = event.message, self._clock.elapsed() + self._parts.tick_s
-        if not self._parts.fence.holds(message):
+        if not self._parts.fence.owns(message):
             return
         desk = self._desk(message)
         await self._house.keep(message.partition, desk)
-        while not self._leaving and self._parts.fence.holds(message) and self._pump(desk, event):
+        while not self._leaving and self._parts.fence.owns(message) and self._pump(desk, event):
             wake_at = desk.wake_at(self._clock.now())
             if wake_at is None:
                 return
@@ -118,7 +117,7 @@ class SenderAgent:
             await asyncio.wait(self._work)
         self._posts.clear()
 
-    async def _step(self, command: Dispatch, event: EventT) -> None:
+    async def _step(self, command: Dispatch, event: KafkaEvent) -> None:
         await self._fenced(event.message)
         desk = self._desk(event.message)
         if (command.attempt_id, command.action) not in desk:  # else it was read before, and is in the queue
@@ -172,7 +171,7 @@ class SenderAgent:
             log = logger.error if rest.alert else logger.warning
             log("sender %s rests until %s: %s", rest.sender, rest.until.isoformat(timespec="seconds"), rest.reason)
 
-    async def _bury(self, error: DecodeError, event: EventT) -> None:
+    async def _bury(self, error: DecodeError, event: KafkaEvent) -> None:
         message, value = event.message, event.value
         whole = value is None or len(value) <= _WHOLE_UP_TO
         letter = DeadLetter(
@@ -190,7 +189,7 @@ class SenderAgent:
         assert topic is not None
         await self._parts.publisher.publish([EncodedRecord(topic, event.key, self._parts.codec.encode(letter))])
 
-    def _pump(self, desk: DispatchQueue, event: EventT) -> bool:
+    def _pump(self, desk: DispatchQueue, event: KafkaEvent) -> bool:
         """Start what is due and what may go; False if nobody may be called for now."""
         for ticket in desk.ripe(self._clock.now()):
             self._start(ticket, desk, event)
@@ -200,12 +199,12 @@ class SenderAgent:
             self._start(ready, desk, event)
         return True
 
-    def _start(self, ticket: QueuedAttempt, desk: DispatchQueue, event: EventT) -> None:
+    def _start(self, ticket: QueuedAttempt, desk: DispatchQueue, event: KafkaEvent) -> None:
         task = asyncio.get_running_loop().create_task(self._take_up(ticket, desk, event))
         self._work.add(task)
         task.add_done_callback(self._work.discard)
 
-    async def _take_up(self, ticket: QueuedAttempt, desk: DispatchQueue, event: EventT) -> None:
+    async def _take_up(self, ticket: QueuedAttempt, desk: DispatchQueue, event: KafkaEvent) -> None:
         """Handle a command out of the queue, after and before whatever else concerns its attempt."""
         try:
             await self._parts.acks.run_local(
@@ -216,7 +215,7 @@ class SenderAgent:
         except Exception as error:  # noqa: BLE001  nothing may be lost in silence: this worker ends
             self._parts.fail("a queued command failed", error)
 
-    async def _resume(self, ticket: QueuedAttempt, desk: DispatchQueue, event: EventT) -> None:
+    async def _resume(self, ticket: QueuedAttempt, desk: DispatchQueue, event: KafkaEvent) -> None:
         if self._leaving:
             return
         await self._fenced(event.message)
@@ -228,7 +227,7 @@ class SenderAgent:
 
     async def _fenced(self, message: Any) -> None:
         """Return while the partition is ours. Raises PartitionLost."""
-        if not self._parts.fence.holds(message) and not await self._parts.fence.regained(message):
+        if not self._parts.fence.owns(message) and not await self._parts.fence.wait_until_owned(message):
             raise PartitionLost(f"{message.topic}/{message.partition}")
 
     def _around(self, command: Dispatch) -> AttemptContext:

@@ -14,11 +14,12 @@ from processors.sender.agent import SenderAgent, SenderDeps
 from processors.sender.executor import Executor
 from processors.sender.reconciler import Reconciler
 from processors.sender.tables import ATTEMPTS, TABLES, THROTTLE, DurableStore, SenderTables
-from processors.streaming.app import SENDER_APP, AppConfig, base_app, changelog_topics, fence_of
+from processors.streaming.app import SENDER_APP, AppConfig, StageApp
 from processors.streaming.fail_stop import FailStop, fail_stop
 from processors.streaming.ordered_acks import OrderedAcks
-from processors.streaming.stall_detector import start_watchdog
+from processors.streaming.stall_detector import start_stall_detector
 from processors.streaming.ticker import start_ticks
+from processors.streaming.topics import changelog_topics
 from schemas.codec import Codec
 from schemas.ports import Clock, MessageList, Publisher, Revocations, SmsSender
 from schemas.topics import SENDER_INPUTS, KeySpace, Topic, registry
@@ -52,20 +53,19 @@ def sender_changelogs(partitions: int) -> tuple[Topic, ...]:
 
 
 def sender_topics(partitions: int) -> tuple[Topic, ...]:
-    """Every topic the sender stage reads or writes, for `processors.streaming.app.require_topics`."""
+    """Every topic the sender stage reads or writes, for `processors.streaming.topics.require_topics`."""
     return (*registry(partitions), *sender_changelogs(partitions))
 
 
 def create_sender_app(config: AppConfig, outside: SenderPorts, fail: FailStop = fail_stop) -> faust.App:
     """The app of one sender worker; nothing connects before it runs. What is ``outside`` is its caller's to close."""
-    app = base_app(SENDER_APP, config)
+    app = StageApp(SENDER_APP, config)
     stage = _stage(app, config, outside, fail)
     _read(app, stage, fail)
     start_ticks(app, _LANES, config.tick_s, stage.tick, fail)
-    start_watchdog(app, _LANES, config.stuck_s, fail)
+    start_stall_detector(app, _LANES, config.stall_s, fail)
     app.on_partitions_revoked.connect(stage.leave)
     app.on_before_shutdown.connect(stage.leave)
-    app.smsflow_stage = stage  # Faust keeps a weak reference to what is connected
     _start_reconciler(app, outside)
     return app
 
@@ -81,17 +81,18 @@ def _read(app: faust.App, stage: SenderAgent, fail: FailStop) -> None:
     app.agent(app.topic(*_LANES, key_serializer="raw", value_serializer="raw"), name="sender")(sender)
 
 
-def _stage(app: faust.App, config: AppConfig, outside: SenderPorts, fail: FailStop) -> SenderAgent:
-    fence = fence_of(app, config)
-    executor = Executor(outside.sender, outside.history, outside.revocations, fence, outside.clock, calls=outside.calls)
-    tables = SenderTables(_store(app, ATTEMPTS, config), _store(app, THROTTLE, config), outside.codec)
+def _stage(app: StageApp, config: AppConfig, outside: SenderPorts, fail: FailStop) -> SenderAgent:
+    executor = Executor(
+        outside.sender, outside.history, outside.revocations, app.fence, outside.clock, calls=outside.calls
+    )
+    tables = SenderTables(_store(app, ATTEMPTS), _store(app, THROTTLE), outside.codec)
     return SenderAgent(
         SenderDeps(
             tables=tables,
             executor=executor,
             publisher=outside.publisher,
             revocations=outside.revocations,
-            fence=fence,
+            fence=app.fence,
             clock=outside.clock,
             policy=outside.policy,
             codec=outside.codec,
@@ -116,5 +117,5 @@ def _start_reconciler(app: faust.App, outside: SenderPorts) -> None:
     app.timer(outside.reconcile_every_s, traced=False, name="reconcile")(reconcile)
 
 
-def _store(app: faust.App, name: str, config: AppConfig) -> DurableStore:
-    return DurableStore(app.Table(name, partitions=config.partitions))
+def _store(app: StageApp, name: str) -> DurableStore:
+    return DurableStore(app.durable_table(name))

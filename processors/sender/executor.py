@@ -18,13 +18,13 @@ CLIENT_ERROR = "client_error"
 
 
 class Fenced(Protocol):
-    """The part of `processors.streaming.ownership.Fence` that is needed here."""
+    """The part of `processors.streaming.fence.Fence` that is needed here."""
 
-    def holds(self, message: Any) -> bool:
+    def owns(self, message: Any) -> bool:
         """Whether the message's partition is ours; asks without awaiting."""
         ...
 
-    async def regained(self, message: Any) -> bool:
+    async def wait_until_owned(self, message: Any) -> bool:
         """Wait until it is again (True) or certainly lost (False)."""
         ...
 
@@ -61,7 +61,7 @@ class Executor:
             why_not = decide.final_check(
                 intent,
                 now,
-                fenced=self._fence.holds(message),
+                fenced=self._fence.owns(message),
                 stale=self._revocations.stale(),
                 revoked=self._revocations.revoked(command.person, command.program),
             )

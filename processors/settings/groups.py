@@ -248,6 +248,11 @@ class WorkerSettings(SettingsGroup):
         "(429, code 20429).",
     )
     commit_s: Seconds = Field(default=1, description="Seconds between commits: what is read again after a crash.")
+    direct_delivery: bool = Field(
+        default=True,
+        description="Let a record reach its stage without a task of its own, which halves Faust's CPU time per record. "
+        "`false` delivers as Faust does, to find out whether a fault comes from ours.",
+    )
 
     @field_validator("heartbeat_s")
     @classmethod

@@ -1,7 +1,7 @@
-"""The end of a worker that cannot keep its promises: at once, loudly, and without one more write.
+"""Fail-stop: a worker that cannot keep its promises ends at once, loudly, and without one more write.
 
-Everything here is built to survive ``kill -9``; a graceful stop, on the other hand, waits for events that will never
-be acknowledged. The supervisor starts a successor, which finds the unacknowledged records again.
+Every step of smsflow survives ``kill -9``. A graceful stop, on the other hand, waits for events that will never be
+acknowledged. The supervisor starts a successor, which reads the unacknowledged records again.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 
 EXIT_CODE = 1
 FailStop = Callable[[str, BaseException | None], object]
-"""Called with what went wrong and the exception, if there was one. Tests pass a recorder."""
+"""Called with what went wrong and the exception, if there was one. Tests pass a function that records its calls."""
 
 
 def fail_stop(why: str, error: BaseException | None = None) -> NoReturn:

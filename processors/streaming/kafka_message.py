@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 
-from faust.types import TP
+from faust.types import TP, EventT
 
+KafkaEvent = EventT[bytes | None]
+"""An event of a topic with raw keys and values."""
 Headers = Mapping[str, bytes] | Iterable[tuple[str, bytes]] | None
 """The record's headers: aiokafka gives pairs, Faust's in-memory channels a mapping."""
 

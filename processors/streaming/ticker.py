@@ -1,4 +1,4 @@
-"""Time as an event: a tick to every owned partition, as a local event that no Kafka record stands behind."""
+"""Time as an event: a tick for every owned partition, as a local event that no Kafka record stands behind."""
 
 from __future__ import annotations
 
@@ -10,15 +10,17 @@ from typing import Any
 
 import faust
 from faust.streams import _current_event
-from faust.types import TP, EventT, Message
+from faust.types import TP, AppT, Message
 
 from processors.streaming.fail_stop import FailStop, fail_stop
+from processors.streaming.kafka_message import KafkaEvent
 
-TickHandler = Callable[[EventT], Awaitable[None]]
+TickHandler = Callable[[KafkaEvent], Awaitable[None]]
 NO_OFFSET = -1
+"""The offset of a tick."""
 
 
-def local_event(app: faust.App, tp: TP) -> EventT:
+def local_event(app: AppT, tp: TP) -> KafkaEvent:
     """An event of this partition and of the current generation that need not be acknowledged."""
     message = Message(
         tp.topic,
@@ -43,21 +45,27 @@ def start_ticks(
     handler: TickHandler,
     fail: FailStop = fail_stop,
 ) -> None:
-    """Call ``handler`` every ``every_s`` seconds with a local event of every owned partition.
+    """Call a handler again and again with a local event of every owned partition.
 
-    Topics of one key space share their partitions' owner, so a partition number is ticked once. A partition's next
-    tick waits for its last one; none starts during a rebalance or a recovery, and a rebalance waits for those that
-    run. A handler's exception is given to ``fail``.
+    A partition's next tick waits for its last one. No tick starts during a rebalance or a recovery, and a rebalance
+    waits for those that run.
+
+    Args:
+        app: The worker's app.
+        source_topics: Topics of one key space: their partitions of one number have one owner, and are ticked once.
+        every_s: Seconds between ticks.
+        handler: Called with the event.
+        fail: Called with an exception that the handler raised.
     """
     ticks = _Ticks(app, frozenset(source_topics), handler, fail)
     app.timer(every_s, traced=False, name="ticks")(ticks.start_due)
-    # Faust keeps a weak reference to what is connected
-    app.smsflow_ticks = ticks
     app.on_partitions_revoked.connect(ticks.finish)
     app.on_before_shutdown.connect(ticks.finish)
 
 
 class _Ticks:
+    """The running tick of each partition."""
+
     def __init__(self, app: faust.App, topics: frozenset[str], handler: TickHandler, fail: FailStop) -> None:
         self._app = app
         self._topics = topics
@@ -85,7 +93,7 @@ class _Ticks:
 
     async def _tick(self, tp: TP) -> None:
         event = local_event(self._app, tp)
-        _current_event.set(weakref.ref(event))  # of this task's own context; the frame keeps the event alive
+        _current_event.set(weakref.ref(event))  # in this task's own context; this frame keeps the event alive
         try:
             await self._handler(event)
         except Exception as error:  # noqa: BLE001  what a tick leaves undone must not be forgotten: this worker ends

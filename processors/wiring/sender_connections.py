@@ -36,7 +36,7 @@ class _RevocationsTopic:
         return None if math.isinf(age) else age
 
 
-class SenderConnections(mode.Service):  # type: ignore[misc]  # mode is untyped here
+class SenderConnections(mode.Service):
     """A service that starts before the app and stops after it.
 
     Until the revocations have been read no call is made: an unknown revocation counts as one.

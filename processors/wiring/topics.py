@@ -9,7 +9,7 @@ from connectors.kafka.errors import KafkaConnectorError
 from processors.person.app import person_changelogs
 from processors.sender.app import sender_changelogs
 from processors.settings.model import Settings
-from processors.streaming.app import TopicsWrong, require_topics
+from processors.streaming.topics import TopicMismatch, require_topics
 from processors.wiring.factories import build_cluster
 from schemas.topics import Topic, registry
 
@@ -40,7 +40,7 @@ def check_topics(settings: Settings, topics: tuple[Topic, ...]) -> None:
     """
     try:
         require_topics(topics, KafkaAdmin(build_cluster(settings)).partition_counts)
-    except TopicsWrong as error:
+    except TopicMismatch as error:
         raise click.ClickException(f"{error}\nrun: smsflow topics apply") from error
     except KafkaConnectorError as error:
         raise click.ClickException(str(error)) from error

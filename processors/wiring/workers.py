@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 import faust
+from faust.types.auth import CredentialsT
 
 from connectors.clock import SystemClock
 from connectors.kafka.cluster import Cluster
@@ -12,7 +13,8 @@ from connectors.kafka.producer import KafkaPublisher
 from processors.person.app import create_person_app, person_topics
 from processors.sender.app import create_sender_app, sender_topics
 from processors.settings.model import Settings
-from processors.streaming.app import AppConfig, run_worker
+from processors.streaming.app import AppConfig
+from processors.streaming.worker import run_worker
 from processors.wiring.factories import build_cluster, build_codec, build_policy, instance_id
 from processors.wiring.ready_file import announce_ready
 from processors.wiring.sender_connections import SenderConnections
@@ -65,11 +67,12 @@ def app_config(settings: Settings) -> AppConfig:
         commit_s=worker.commit_s,
         in_flight=worker.in_flight,
         tick_s=settings.intervals.tick_s,
-        extra={"broker_credentials": faust_credentials(build_cluster(settings))},
+        direct_delivery=worker.direct_delivery,
+        credentials=faust_credentials(build_cluster(settings)),
     )
 
 
-def faust_credentials(cluster: Cluster) -> faust.Credentials | None:
+def faust_credentials(cluster: Cluster) -> CredentialsT | None:
     """The cluster's credentials, in the form Faust's own clients take."""
     if cluster.sasl:
         return faust.SASLCredentials(

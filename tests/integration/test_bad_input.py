@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from confluent_kafka import Producer
@@ -156,7 +156,9 @@ def as_librdkafka_does(machine: Machine, asked: SendRequest) -> int:
     landed: list[int] = []
     producer = Producer({"bootstrap.servers": machine.told.broker, "log_level": 0})
     value, key = CODEC.encode(asked), asked.to.encode()
-    producer.produce(SMS_REQUESTS.name, value, key, on_delivery=lambda _, record: landed.append(record.partition()))
+    producer.produce(
+        SMS_REQUESTS.name, value, key, on_delivery=lambda _, record: landed.append(cast(int, record.partition()))
+    )
     assert producer.flush(30) == 0
     return landed[0]
 

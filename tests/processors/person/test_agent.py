@@ -40,7 +40,7 @@ class World:
     def __init__(self) -> None:
         self.happened: list[Any] = []
         self.failures: list[BaseException | None] = []
-        self.holds = True
+        self.owns = True
         self.regains = True
         self.lost_while_saving = False
         self.unreadable = False
@@ -58,7 +58,7 @@ class World:
     async def save(self, changes: PersonChanges) -> None:
         self.happened.append("saved")
         if self.lost_while_saving:
-            self.holds = self.regains = False
+            self.owns = self.regains = False
 
     async def publish(self, records: Sequence[EncodedRecord]) -> None:
         self.happened += records
@@ -67,7 +67,7 @@ class World:
         self.happened.append("acked")
 
     async def handle(self, value: bytes | None, partition: int = HOME, headers: dict[str, bytes] | None = None) -> None:
-        fence = SimpleNamespace(holds=lambda _: self.holds, regained=self._regained)
+        fence = SimpleNamespace(owns=lambda _: self.owns, wait_until_owned=self._wait_until_owned)
         parts: Any = PersonDeps(
             tables=self,  # type: ignore[arg-type]  # what the stage uses of them
             acks=OrderedAcks(10, 10, lambda _, error: self.failures.append(error)),
@@ -89,14 +89,13 @@ class World:
             tp=(SMS_REQUESTS.name, partition),
             generation_id=1,
         )
-        unacked = SimpleNamespace(discard=lambda message: self.let_go.append(message.offset))
-        app = SimpleNamespace(consumer_generation_id=1, consumer=SimpleNamespace(_unacked_messages=unacked))
-        await PersonAgent(parts).accept(
-            SimpleNamespace(app=app, key=message.key, message=message, headers=headers or {}, ack=self.ack)
-        )
+        consumer = SimpleNamespace(stop_waiting_for=lambda message: self.let_go.append(message.offset))
+        app = SimpleNamespace(consumer_generation_id=1, consumer=consumer)
+        event: Any = SimpleNamespace(app=app, key=message.key, message=message, headers=headers or {}, ack=self.ack)
+        await PersonAgent(parts).accept(event)
         await settle()
 
-    async def _regained(self, message: Any) -> bool:
+    async def _wait_until_owned(self, message: Any) -> bool:
         return self.regains
 
     def letter(self) -> DeadLetter:
@@ -150,7 +149,7 @@ async def test_a_person_that_cannot_be_a_key_goes_to_the_dead_letter(world: Worl
 
 
 async def test_a_late_heartbeat_delays_the_save(world: World) -> None:
-    world.holds = False
+    world.owns = False
     await world.handle(CODEC.encode(REQUEST))
 
     assert world.happened == ["saved", "acked"]
@@ -171,7 +170,7 @@ async def test_what_was_saved_is_not_said_by_who_lost_the_partition_meanwhile(wo
 
 
 async def test_on_a_lost_partition_nothing_is_saved_published_or_acknowledged(world: World) -> None:
-    world.holds = world.regains = False
+    world.owns = world.regains = False
     await world.handle(CODEC.encode(REQUEST))
 
     assert world.happened == []

@@ -6,13 +6,15 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import cast
 
 import pytest
+from faust.stores.rocksdb import Store
 from msgspec import structs
 
 from processors.core.person.decision import Decision, PersonState, WakeUp
 from processors.person.tables import PersonTables, droppable, message_key, schedule_key, scheduled
-from processors.streaming.app import AppConfig, base_app
+from processors.streaming.app import AppConfig, StageApp
 from processors.streaming.durable_table import Changes, DurableTable
 from schemas.codec import Codec
 from schemas.states import ConsentRecord, MessageState, Phase
@@ -32,22 +34,23 @@ class Disk:
     """The tables on a disk of the test's own; `put` writes without a broker."""
 
     def __init__(self, folder: Path) -> None:
-        app = base_app("test", AppConfig(broker="127.0.0.1:1", data_dir=folder, instance_id="a"))
+        app = StageApp("test", AppConfig(broker="127.0.0.1:1", data_dir=folder, instance_id="a"))
         for made in (app.conf.datadir, app.conf.appdir, app.conf.tabledir):
             Path(made).mkdir(parents=True, exist_ok=True)
         self.tables = PersonTables(app, CODEC)
         self._by_name: dict[str, DurableTable] = {
-            name: app.tables[name] for name in ("consent", "messages", "schedule")
+            name: cast(DurableTable, app.tables[name]) for name in ("consent", "messages", "schedule")
         }
 
     def put(self, table: str, changes: Changes) -> None:
-        db = self._by_name[table].data._db_for_partition(0)
+        db = self._by_name[table].database(0)
         for key, value in changes.items():
+            assert value is not None
             db.put(key, value)
 
     def close(self) -> None:
         for table in self._by_name.values():
-            table.data._dbs.clear()
+            cast(Store, table.data)._dbs.clear()
 
 
 @pytest.fixture

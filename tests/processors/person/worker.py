@@ -21,7 +21,8 @@ from connectors.kafka.producer import KafkaPublisher
 from processors.core.person.decision import Decision, OutgoingRecord, PersonInput, PersonState, SourceOffset, WakeUp
 from processors.core.policy import Policy
 from processors.person.app import create_person_app
-from processors.streaming.app import AppConfig, run_worker
+from processors.streaming.app import AppConfig
+from processors.streaming.worker import run_worker
 from schemas.codec import Codec
 from schemas.records import ConsentChange, SendRequest, StatusChanged
 from schemas.states import ConsentRecord, ConsentScope, MessageState, Phase

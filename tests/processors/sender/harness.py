@@ -129,10 +129,10 @@ class MemoryFence:
         self.lost = True
         self._open.set()
 
-    def holds(self, message: Any) -> bool:
+    def owns(self, message: Any) -> bool:
         return self._open.is_set() and not self.lost
 
-    async def regained(self, message: Any) -> bool:
+    async def wait_until_owned(self, message: Any) -> bool:
         await self._open.wait()
         return not self.lost
 
@@ -170,10 +170,8 @@ class Worker:
         self.fuse = fuse = fuse or Fuse()
         world.generation += 1
         self.generation = world.generation
-        unacked = SimpleNamespace(discard=lambda _message: None)
-        self.app = SimpleNamespace(
-            consumer_generation_id=self.generation, consumer=SimpleNamespace(_unacked_messages=unacked)
-        )
+        consumer = SimpleNamespace(stop_waiting_for=lambda _message: None)
+        self.app = SimpleNamespace(consumer_generation_id=self.generation, consumer=consumer)
         self.acked: list[int] = []
         self.failures: list[str] = []
         self.offset = -1

@@ -14,7 +14,8 @@ from connectors.twilio.api.message_list import TwilioMessageList
 from connectors.twilio.api.sender import TwilioSender
 from processors.policies.load import load
 from processors.sender.app import SenderPorts, create_sender_app
-from processors.streaming.app import AppConfig, run_worker
+from processors.streaming.app import AppConfig
+from processors.streaming.worker import run_worker
 from schemas.codec import Codec
 
 PARTITIONS = 4

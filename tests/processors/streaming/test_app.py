@@ -4,12 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from processors.person.app import person_changelogs, person_topics
-from processors.streaming.app import AppConfig, TopicsWrong, base_app, require_topics
+from processors.streaming.app import AppConfig, StageApp
 
 
 def test_an_app_is_a_static_member_and_connects_to_nothing(tmp_path: Path) -> None:
-    app = base_app(
+    app = StageApp(
         "smsflow-person", AppConfig(broker="127.0.0.1:1,127.0.0.1:2", data_dir=tmp_path / "x", instance_id="7")
     )
 
@@ -18,34 +17,7 @@ def test_an_app_is_a_static_member_and_connects_to_nothing(tmp_path: Path) -> No
     assert not (tmp_path / "x").exists()
 
 
-def test_changelogs_have_the_names_faust_gives_them(tmp_path: Path) -> None:
-    app = base_app("smsflow-person", AppConfig(broker="127.0.0.1:1", data_dir=tmp_path, instance_id="a"))
-    fausts = {app.Table(name).changelog_topic_name for name in ("consent", "messages", "schedule")}
-
-    changelogs = person_changelogs(6)
-
-    assert {topic.name for topic in changelogs} == fausts
-    assert {topic.partitions for topic in changelogs} == {6}
-    assert {topic.cleanup_policy for topic in changelogs} == {"compact"}
-
-
 def test_a_table_refuses_writes_that_are_not_durable(tmp_path: Path) -> None:
-    app = base_app("smsflow-person", AppConfig(broker="127.0.0.1:1", data_dir=tmp_path, instance_id="a"))
+    app = StageApp("smsflow-person", AppConfig(broker="127.0.0.1:1", data_dir=tmp_path, instance_id="a"))
     with pytest.raises(TypeError, match=r"durable_table\.write"):
         app.Table("consent").send_changelog(0, b"k", b"v")
-
-
-def test_a_worker_refuses_missing_and_otherwise_split_topics() -> None:
-    """Faust would idle in silence on the one and crash at a write on the other."""
-    wanted = person_topics(4)
-    found = {topic.name: topic.partitions for topic in wanted}
-    require_topics(wanted, lambda: found)
-    del found["sms-callbacks"]
-    found["smsflow-person-schedule-changelog"] = 3
-
-    with pytest.raises(TopicsWrong) as refused:
-        require_topics(wanted, lambda: found)
-
-    assert str(refused.value) == (
-        "sms-callbacks: missing, wanted 4; smsflow-person-schedule-changelog: 3 partitions, wanted 4"
-    )

@@ -7,15 +7,17 @@ import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import faust
 import pytest
+from faust.stores.rocksdb import Store
 from faust.streams import _current_event
+from faust.tables import TableManager
 from faust.types import TP
 
 from processors.streaming import durable_table
-from processors.streaming.app import AppConfig, base_app
+from processors.streaming.app import AppConfig, StageApp
 from processors.streaming.durable_table import ChangelogWriteFailed, DurableTable
 from processors.streaming.faust_patches.produce_fence import NotOwner
 from processors.streaming.ordered_acks import PartitionLost
@@ -29,12 +31,8 @@ class Broker:
 
     def __init__(self) -> None:
         self.sent: list[tuple[bytes, bytes | None, int, asyncio.Future[Any]]] = []
-        self._sender = SimpleNamespace()
 
-    def _ensure_producer(self) -> Broker:
-        return self
-
-    async def send(self, topic: str, value: bytes | None, key: bytes, partition: int) -> asyncio.Future[Any]:
+    async def append(self, topic: str, partition: int, key: bytes, value: bytes | None) -> asyncio.Future[Any]:
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self.sent.append((key, value, partition, future))
         return future
@@ -50,14 +48,14 @@ def broker() -> Broker:
 
 @pytest.fixture
 def table(tmp_path: Path, broker: Broker) -> Iterator[DurableTable]:
-    app = base_app("test", AppConfig(broker="127.0.0.1:1", data_dir=tmp_path, instance_id="a"))
-    app._producer, app.consumer_generation_id = broker, 1
+    app = StageApp("test", AppConfig(broker="127.0.0.1:1", data_dir=tmp_path, instance_id="a"))
+    app.producer, app.consumer_generation_id = cast(Any, broker), 1
     for folder in (app.conf.datadir, app.conf.appdir, app.conf.tabledir):
         Path(folder).mkdir(parents=True, exist_ok=True)
-    table = app.Table("seen")
-    app.tables.recovery.active_highwaters[TP("test-seen-changelog", PARTITION)] = 9
+    table = app.durable_table("seen")
+    cast(TableManager, app.tables).recovery.active_highwaters[TP("test-seen-changelog", PARTITION)] = 9
     yield table
-    table.data._dbs.clear()
+    cast(Store, table.data)._dbs.clear()
 
 
 @pytest.fixture
@@ -75,8 +73,7 @@ async def started(table: DurableTable, changes: durable_table.Changes) -> asynci
 
 
 def persisted(table: DurableTable) -> int | None:
-    offset: int | None = table.persisted_offset(TP("test-seen-changelog", PARTITION))
-    return offset
+    return table.persisted_offset(TP("test-seen-changelog", PARTITION))
 
 
 async def test_a_write_is_on_the_disk_when_the_broker_has_it_and_not_before(
@@ -121,7 +118,6 @@ async def test_a_record_that_may_not_leave_any_more_is_a_lost_partition_and_not_
     table: DurableTable, broker: Broker, event: Any
 ) -> None:
     write = await started(table, {b"k": b"v"})
-    assert broker._sender.smsflow_fence is table.app.smsflow_fence, "aiokafka asks it before each produce request"
     broker.sent[0][3].set_exception(NotOwner())
 
     with pytest.raises(PartitionLost):
@@ -154,10 +150,10 @@ async def test_an_answer_after_a_rebalance_does_not_touch_the_disk(
 
 
 async def test_a_scan_is_in_the_order_of_keys_within_its_bounds(table: DurableTable) -> None:
-    db = table.data._db_for_partition(PARTITION)
+    db = table.database(PARTITION)
     for key in (b"c", b"a", b"b", b"d"):
         db.put(key, key * 2)
-    db.put(table.data.offset_key, b"7")
+    db.put(table.offset_key, b"7")
 
     assert list(durable_table.scan_keys(table, PARTITION, b"", b"d")) == [(b"a", b"aa"), (b"b", b"bb"), (b"c", b"cc")]
     assert list(durable_table.scan_keys(table, PARTITION, b"b", b"c")) == [(b"b", b"bb")]

@@ -12,10 +12,13 @@ from processors.streaming.ordered_acks import OrderedAcks, PartitionLost
 
 
 class _Consumer:
-    """Faust's, as far as it counts what is not acknowledged: it waits for that at a rebalance."""
+    """The consumer, as far as it counts what is not acknowledged: it waits for that at a rebalance."""
 
     def __init__(self) -> None:
-        self._unacked_messages: set[Message] = set()
+        self.unacked: set[Message] = set()
+
+    def stop_waiting_for(self, message: Message) -> None:
+        self.unacked.discard(message)
 
 
 class _App:
@@ -41,10 +44,14 @@ class Event:
         self.key = key
         self.message = Message(("sms", partition), offset)
         self._acked = acked
-        app.consumer._unacked_messages.add(self.message)
+        app.consumer.unacked.add(self.message)
 
     def ack(self) -> None:
         self._acked.append(self.message.offset)
+
+
+def fake_event(app: _App, acked: list[int], offset: int, key: bytes) -> Any:
+    return Event(app, acked, offset, key)
 
 
 class Steps:
@@ -61,11 +68,11 @@ class Steps:
     @property
     def waited_for(self) -> set[int]:
         """Offsets of the messages that Faust waits for before it rejoins its group."""
-        return {message.offset for message in self.app.consumer._unacked_messages}
+        return {message.offset for message in self.app.consumer.unacked}
 
     async def start(self, offset: int, key: bytes) -> None:
         self.gates[offset] = asyncio.Event()
-        await self.acks.run(Event(self.app, self.acked, offset, key), self._step)
+        await self.acks.run(fake_event(self.app, self.acked, offset, key), self._step)
         await settle()
 
     async def end(self, offset: int) -> None:
@@ -166,7 +173,7 @@ async def test_a_failing_step_is_reported_and_neither_it_nor_its_followers_are_a
     async def fail(event: Any) -> None:
         raise ValueError("broken")
 
-    await steps.acks.run(Event(steps.app, steps.acked, 0, b"a"), fail)
+    await steps.acks.run(fake_event(steps.app, steps.acked, 0, b"a"), fail)
     await steps.start(1, b"b")
     await steps.end(1)
 
@@ -181,7 +188,7 @@ async def test_a_lost_partition_is_no_failure_and_nothing_of_it_is_acknowledged_
         raise PartitionLost
 
     await steps.start(0, b"a")
-    await steps.acks.run(Event(steps.app, steps.acked, 1, b"b"), lose)
+    await steps.acks.run(fake_event(steps.app, steps.acked, 1, b"b"), lose)
     await settle()
     await steps.end(0)
     await steps.start(2, b"c")
@@ -192,7 +199,7 @@ async def test_a_lost_partition_is_no_failure_and_nothing_of_it_is_acknowledged_
 async def test_nobody_waits_for_what_is_lost_once_its_step_has_ended() -> None:
     """However long somebody refers to it: the agent's loop keeps its last event, and waits for the next one."""
     steps = Steps()
-    kept = [Event(steps.app, steps.acked, offset, b"%d" % offset) for offset in (2, 3)]
+    kept = [fake_event(steps.app, steps.acked, offset, b"%d" % offset) for offset in (2, 3)]
 
     async def lose(event: Any) -> None:
         raise PartitionLost

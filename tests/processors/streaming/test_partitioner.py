@@ -1,17 +1,28 @@
 from __future__ import annotations
 
-from aiokafka.partitioner import DefaultPartitioner
-from aiokafka.partitioner import murmur2 as aiokafkas
+import pytest
+from aiokafka.partitioner import DefaultPartitioner, murmur2
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processors.streaming.partitioner import murmur2, partition_of
+from processors.streaming.partitioner import partition_of
 
 
-@given(st.binary(max_size=64))
-def test_the_hash_is_javas(key: bytes) -> None:
-    """By way of aiokafka's, which is checked against Java's."""
-    assert murmur2(key) == aiokafkas(key) & 0xFFFFFFFF
+@pytest.mark.parametrize(
+    ("key", "signed"),
+    [
+        (b"21", -973932308),
+        (b"foobar", -790332482),
+        (b"a-little-bit-long-string", -985981536),
+        (b"a-little-bit-longer-string", -1486304829),
+        (b"lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8", -58897971),
+        (b"abc", 479470107),
+    ],
+)
+def test_the_hash_is_javas(key: bytes, signed: int) -> None:
+    """Source: Kafka's own ``UtilsTest.testMurmur2``."""
+    assert murmur2(key) & 0xFFFFFFFF == signed & 0xFFFFFFFF
+    assert partition_of(key, 1000) == (signed & 0x7FFFFFFF) % 1000
 
 
 @given(st.binary(min_size=1, max_size=64), st.integers(1, 100))

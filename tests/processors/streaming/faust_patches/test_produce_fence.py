@@ -48,14 +48,14 @@ class Batch:
         self.sent.set_exception(exception)
 
 
-class Standing:
-    """A fence that says what it is told to, and notes when it was asked."""
+class Membership:
+    """A fence with a fixed answer that notes when it was asked."""
 
     def __init__(self, client: Client, answer: bool) -> None:
         self._client = client
         self._answer = answer
 
-    async def in_standing(self) -> bool:
+    async def wait_until_member(self) -> bool:
         self._client.asked.append("check")
         return self._answer
 
@@ -65,24 +65,24 @@ def producer(client: Client) -> Any:
     return SimpleNamespace(_sender=sender)
 
 
-async def send(standing: bool | None) -> tuple[Client, asyncio.Future[int]]:
+async def send(member: bool | None) -> tuple[Client, asyncio.Future[int]]:
     produce_fence.install()
     client, batch = Client(), Batch()
     whose = producer(client)
-    if standing is not None:
-        produce_fence.watch(whose, Standing(client, standing))
+    if member is not None:
+        produce_fence.guard(whose, Membership(client, member))
     await SendProduceReqHandler(whose._sender, {CHANGELOG: batch}).do(1)
     return client, batch.sent
 
 
 async def test_a_record_of_a_partition_that_is_ours_is_sent_and_nothing_stands_between_check_and_send() -> None:
-    client, sent = await send(standing=True)
+    client, sent = await send(member=True)
 
     assert (client.asked, sent.result()) == (["connect", "check", "send"], 7)
 
 
 async def test_a_record_of_a_generation_that_is_over_fails_and_is_never_sent() -> None:
-    client, sent = await send(standing=False)
+    client, sent = await send(member=False)
 
     with pytest.raises(NotOwner):
         sent.result()
@@ -90,7 +90,7 @@ async def test_a_record_of_a_generation_that_is_over_fails_and_is_never_sent() -
 
 
 async def test_a_producer_without_a_fence_is_as_it_was() -> None:
-    client, sent = await send(standing=None)
+    client, sent = await send(member=None)
 
     assert (client.asked, sent.result()) == (["send"], 7)
 

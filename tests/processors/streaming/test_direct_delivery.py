@@ -1,21 +1,22 @@
-"""A record is handed on at once where nothing waits, and as Faust does where something does."""
+"""A record is delivered at once where nothing waits, and as Faust does where something does."""
+
+from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
 import mode
 import pytest
-from faust.transport.consumer import ThreadDelegateConsumer
+from mode.services import WaitResults
 
-from processors.streaming.faust_patches import delivery
-
-delivery.install()
+from processors.streaming import direct_delivery
 
 
-class Consumer(mode.Service):  # type: ignore[misc]  # mode is untyped here
-    """A service whose waiting is the consumer's."""
+class Consumer(mode.Service):
+    """A service that waits as the consumer does."""
 
-    wait_first = ThreadDelegateConsumer.wait_first
+    async def wait_first(self, *waits: Any, timeout: Any = None) -> WaitResults:
+        return await direct_delivery.wait_first(super().wait_first, self._stopped.is_set, *waits, timeout=timeout)
 
 
 async def never() -> None:
@@ -68,7 +69,7 @@ async def test_work_that_waits_is_given_up_when_another_is_first() -> None:
 
 
 @pytest.mark.parametrize("waits", [False, True])
-async def test_an_error_reaches_the_drain(waits: bool) -> None:
+async def test_an_error_reaches_the_caller(waits: bool) -> None:
     async def work() -> None:
         if waits:
             await asyncio.sleep(0)
@@ -89,4 +90,4 @@ async def test_what_is_no_coroutine_is_waited_for_as_before() -> None:
     event = asyncio.Event()
     event.set()
     results = await Consumer().wait_first(event)
-    assert results.done == [event]
+    assert cast(Any, results.done) == [event]
