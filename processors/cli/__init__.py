@@ -1,4 +1,4 @@
-"""The `smsflow` command, a file per verb: the one place that knows which connector stands behind which port."""
+"""The ``smsflow`` command: a module for each verb."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ VERBS = {
 
 
 class _Verbs(click.Group):
-    """Loads a verb's module only when it is used: `segments` need not wait for Kafka's client."""
+    """Imports a verb's module only when the verb is used: ``segments`` need not wait for Kafka's client."""
 
     def list_commands(self, _context: click.Context) -> list[str]:
         return list(VERBS)
@@ -55,6 +55,6 @@ def cli(context: click.Context, config: Path | None) -> None:
 
 
 def main(arguments: list[str] | None = None) -> Any:
-    """The console command."""
+    """Run the command. ``arguments`` default to those of the process."""
     parent_watch.exit_with_parent()
     return cli(arguments)

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from connectors.kafka.errors import KafkaConnectorError
+from processors.cli.tables import echo_table
 from processors.cli.time_option import PAST
 from processors.core.replay import Filters, Plan, ReplayVerdict, plan_replay
 from processors.replay.kafka import gather_facts, put_back, put_back_already
@@ -32,7 +33,7 @@ def command() -> None:
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Where to write the plan.")
 @click.option("--json", "as_json", is_flag=True, help="The whole plan on the output.")
 @click.pass_context
-def make_plan(
+def plan_command(
     context: click.Context,
     reasons: tuple[str, ...],
     since: datetime,
@@ -43,18 +44,21 @@ def make_plan(
     *,
     as_json: bool,
 ) -> None:
-    """Count what failed, by reason, and say what would happen to each. Changes nothing."""
+    """Count what failed, by reason, and show what would happen to each. Changes nothing."""
     settings = client_settings(context)
     filters = Filters(since, until, frozenset(reasons), tenant, campaign)
     try:
         facts = gather_facts(build_cluster(settings), build_codec(settings), since)
     except KafkaConnectorError as error:
         raise click.ClickException(str(error)) from error
-    made = plan_replay(f"replay-{uuid.uuid4().hex[:12]}", facts, filters, datetime.now(UTC))
+    plan = plan_replay(f"replay-{uuid.uuid4().hex[:12]}", facts, filters, datetime.now(UTC))
     if out is not None:
-        out.write_text(dump_plan(made), "utf-8")
-    click.echo(dump_plan(made) if as_json else _words(made))
-    if out is not None and not as_json:
+        out.write_text(dump_plan(plan), "utf-8")
+    if as_json:
+        click.echo(dump_plan(plan))
+        return
+    _echo_plan(plan)
+    if out is not None:
         click.echo(f"\nwritten to {out}; carry it out: smsflow replay run {out}")
 
 
@@ -65,14 +69,14 @@ def make_plan(
 def run(context: click.Context, file: Path, rate: float) -> None:
     """Put back what the plan says, slowly. What an earlier run put back is left out: twice changes nothing."""
     settings = client_settings(context)
-    made = _read(file)
+    plan = _read(file)
     try:
-        done = put_back_already(build_cluster(settings), made)
-        left = [entry for entry in made.back() if str(entry.place) not in done]
-        gone = asyncio.run(put_back(build_cluster(settings), build_codec(settings), made, left, rate, click.echo))
+        done = put_back_already(build_cluster(settings), plan)
+        left = [entry for entry in plan.to_put_back() if str(entry.place) not in done]
+        gone = asyncio.run(put_back(build_cluster(settings), build_codec(settings), plan, left, rate, click.echo))
     except KafkaConnectorError as error:
         raise click.ClickException(f"{error}\nrun it again: it continues where it stopped") from error
-    click.echo(f"{len(left) - len(gone)} put back, {len(done)} were before, {len(gone)} no longer kept by Kafka")
+    click.echo(f"{len(left) - len(gone)} put back, {len(done)} were put back before, {len(gone)} are gone from Kafka")
 
 
 @command.command("show")
@@ -81,13 +85,13 @@ def run(context: click.Context, file: Path, rate: float) -> None:
 def show(context: click.Context, file: Path) -> None:
     """Show a plan, and how much of it has been carried out."""
     settings = client_settings(context)
-    made = _read(file)
+    plan = _read(file)
     try:
-        done = put_back_already(build_cluster(settings), made)
+        done = put_back_already(build_cluster(settings), plan)
     except KafkaConnectorError as error:
         raise click.ClickException(str(error)) from error
-    click.echo(_words(made))
-    click.echo(f"\n{len(done)} of {len(made.back())} put back")
+    _echo_plan(plan)
+    click.echo(f"\n{len(done)} of {len(plan.to_put_back())} put back")
 
 
 def _read(file: Path) -> Plan:
@@ -97,13 +101,12 @@ def _read(file: Path) -> Plan:
         raise click.UsageError(f"{file}: {error}") from error
 
 
-def _words(made: Plan) -> str:
-    filters = made.filters
-    lines = [f"plan {made.plan_id}: failures since {filters.since:%Y-%m-%d %H:%M:%S}Z", ""]
-    lines.append(f"{'reason':32}  {'verdict':8}  {'count':>6}  why")
-    for (reason, verdict, why), count in sorted(made.counts().items()):
-        lines.append(f"{reason:32}  {verdict.value.replace('_', ' '):8}  {count:6}  {why}".rstrip())
-    sends = sum(entry.verdict is ReplayVerdict.SEND for entry in made.entries)
-    return "\n".join(
-        [*lines, "", f"{len(made.entries)} failures: {sends} to send, {len(made.back()) - sends} to put back"]
-    )
+def _echo_plan(plan: Plan) -> None:
+    click.echo(f"plan {plan.plan_id}: failures since {plan.filters.since:%Y-%m-%d %H:%M:%S}Z\n")
+    counts = [
+        (reason, verdict.value.replace("_", " "), count, why)
+        for (reason, verdict, why), count in sorted(plan.counts().items())
+    ]
+    echo_table(("reason", "verdict", "count", "why"), counts, right=("count",))
+    sends = sum(entry.verdict is ReplayVerdict.SEND for entry in plan.entries)
+    click.echo(f"\n{len(plan.entries)} failures: {sends} to send, {len(plan.to_put_back()) - sends} to put back")

@@ -1,4 +1,4 @@
-"""``smsflow report``: costs and counts, asked of ClickHouse or of the sink that has it inside."""
+"""``smsflow report``: costs and counts, from ClickHouse or from the sink that embeds it."""
 
 from __future__ import annotations
 
@@ -7,15 +7,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from connectors.clickhouse.errors import ClickHouseConnectorError
 from connectors.clickhouse.report_client import open_reports
 from connectors.clickhouse.reports import GROUPINGS, By, Report, Reports
+from processors.cli.tables import echo_pairs, echo_table
 from processors.cli.time_option import PAST
 from processors.settings.model import Settings
 from processors.wiring.command_settings import client_settings, require
@@ -40,7 +38,7 @@ def cost(context: click.Context, by: By, since: datetime, *, as_json: bool) -> N
         for row in report.dicts():
             click.echo(json.dumps(row, default=json_value))
     else:
-        Console().print(_table(report))
+        _echo_report(report)
 
 
 @command.command("summary")
@@ -50,12 +48,11 @@ def cost(context: click.Context, by: By, since: datetime, *, as_json: bool) -> N
 def summary(context: click.Context, since: datetime, *, as_json: bool) -> None:
     """Where the messages requested since then stand, and how long they waited for their call."""
     with _reports(client_settings(context)) as reports:
-        told = asdict(reports.summary(since)) | {"latency_ms": asdict(reports.latency(since))}
+        figures = asdict(reports.summary(since)) | {"latency_ms": asdict(reports.latency(since))}
     if as_json:
-        click.echo(json.dumps(told, default=json_value))
-        return
-    for name, value in told.items():
-        click.echo(f"{name:12} {_words(value)}")
+        click.echo(json.dumps(figures, default=json_value))
+    else:
+        echo_pairs({name: _text(value) for name, value in figures.items()})
 
 
 @contextmanager
@@ -69,17 +66,14 @@ def _reports(settings: Settings) -> Iterator[Reports]:
         raise click.ClickException(str(error)) from error
 
 
-def _table(report: Report) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for column, kind in zip(report.columns, report.kinds, strict=True):
-        numeric = kind == "decimal" or column in ("messages", "unpriced", "segments")
-        table.add_column(column, justify="right" if numeric else "left")
-    for row in report.rows:
-        table.add_row(*(str(value) if isinstance(value, (int, str)) else str(json_value(value)) for value in row))
-    return table
+def _echo_report(report: Report) -> None:
+    kinds = zip(report.columns, report.kinds, strict=True)
+    numeric = [column for column, kind in kinds if kind == "decimal" or column in ("messages", "unpriced", "segments")]
+    rows = [[value if isinstance(value, (int, str)) else json_value(value) for value in row] for row in report.rows]
+    echo_table(report.columns, rows, right=numeric)
 
 
-def _words(value: Any) -> str:
+def _text(value: object) -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{name} {_words(item)}" for name, item in value.items()) or "-"
+        return ", ".join(f"{name} {_text(item)}" for name, item in value.items()) or "-"
     return str(value)

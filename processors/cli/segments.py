@@ -8,48 +8,41 @@ from dataclasses import asdict
 
 import click
 
-from processors.core.sms.segments import Savings, savings
+from processors.cli.tables import echo_table
+from processors.core.sms.segments import savings
 
-_SHOWN = 60
+_SHOWN_CHARACTERS = 60
 
 
 @click.command("segments")
 @click.argument("text", required=False)
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a text.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a text, as each is read.")
 def command(text: str | None, *, as_json: bool) -> None:
-    """Count a text's segments: TEXT, or every line of standard input."""
-    texts = [text] if text is not None else _lines()
-    for line in _json(texts) if as_json else _table(texts):
-        click.echo(line)
+    """Count a text's segments: of TEXT, or of every line of standard input."""
+    texts = [text] if text is not None else _input_lines()
+    if as_json:
+        for item in texts:
+            click.echo(_json(item))
+    else:
+        numeric = ("units", "segments", "smart saves")
+        echo_table(("encoding", *numeric, "text"), _rows(texts), right=numeric)
 
 
-def _lines() -> Iterator[str]:
+def _input_lines() -> Iterator[str]:
     stream = click.get_text_stream("stdin", "utf-8")
     if stream.isatty():
         raise click.UsageError('no text: give it as an argument, like smsflow segments "Hello", or as lines of input')
     return (line.rstrip("\n") for line in stream)
 
 
-def _json(texts: Iterable[str]) -> Iterator[str]:
+def _json(text: str) -> str:
+    found = savings(text)
+    smart = {**asdict(found.after), "segments_saved": found.segments}
+    return json.dumps({"text": text, **asdict(found.before), "smart_encoding": smart}, ensure_ascii=False)
+
+
+def _rows(texts: Iterable[str]) -> Iterator[tuple[object, ...]]:
     for text in texts:
         found = savings(text)
-        yield json.dumps(
-            {
-                "text": text,
-                **asdict(found.before),
-                "smart_encoding": {**asdict(found.after), "segments_saved": found.segments},
-            },
-            ensure_ascii=False,
-        )
-
-
-def _table(texts: Iterable[str]) -> Iterator[str]:
-    yield f"{'encoding':8}  {'units':>5}  {'segments':>8}  {'smart saves':>11}  text"
-    for text in texts:
-        yield _row(text, savings(text))
-
-
-def _row(text: str, found: Savings) -> str:
-    saved = str(found.segments) if found.segments else "-"
-    shown = text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
-    return f"{found.before.encoding:8}  {found.before.units:5}  {found.before.segments:8}  {saved:>11}  {shown}"
+        shown = text if len(text) <= _SHOWN_CHARACTERS else f"{text[: _SHOWN_CHARACTERS - 1]}…"
+        yield found.before.encoding, found.before.units, found.before.segments, found.segments or "-", shown

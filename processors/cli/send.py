@@ -24,11 +24,12 @@ from schemas.topics import SMS_REQUESTS
 
 
 class Pair(click.ParamType):
-    """NAME=VALUE"""
+    """An option of the form ``NAME=VALUE``, as a pair of both."""
 
     name = "NAME=VALUE"
 
     def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> tuple[str, str]:
+        """The name and the value."""
         if isinstance(value, tuple):
             return value
         name, equals, text = value.partition("=")
@@ -40,16 +41,16 @@ class Pair(click.ParamType):
 @click.command("send")
 @click.option("--to", required=True, help="Recipient in E.164, like +12125550123.")
 @click.option("--body", help="The text, at most 1,600 characters.")
-@click.option("--message-id", help="Names this message for ever; a new one by default.")
+@click.option("--message-id", help="The message's id, unique for ever; a new one by default.")
 @click.option("--tenant", default="default", show_default=True)
 @click.option("--campaign")
-@click.option("--program", help="What the consent is for.")
+@click.option("--program", help="The program that the consent is for.")
 @click.option(
     "--class", "message_class", type=click.Choice([kind.value for kind in MessageClass]), default="transactional"
 )
 @click.option("--from", "sender", help="Send from exactly this number, short code or alphanumeric id.")
 @click.option("--messaging-service", help="Send through this Messaging Service (MG…).")
-@click.option("--sender-pool", help="Send from one of this configured pool.")
+@click.option("--sender-pool", help="Send from a sender of this configured pool.")
 @click.option("--content-sid", help="Content template (HX…) in place of a body.")
 @click.option("--variable", "content_variables", type=Pair(), multiple=True, help="A variable of the template.")
 @click.option("--media-url", "media_urls", multiple=True, help="Media of an MMS; up to 10.")
@@ -59,7 +60,7 @@ class Pair(click.ParamType):
 @click.option("--deadline", type=FUTURE, help="Send by then or not at all: 10m, or an instant.")
 @click.option("--send-at", type=FUTURE, help="Not before: 10m, or an instant.")
 @click.option("--time-zone", help="IANA zone where the person is.")
-@click.option("--tag", "tags", type=Pair(), multiple=True, help="Carried to sms-sent.")
+@click.option("--tag", "tags", type=Pair(), multiple=True, help="Copied to sms-sent.")
 @click.option("--resend-if-unknown", is_flag=True, help="Send again if the outcome stays unknown: may text twice.")
 @click.pass_context
 def command(context: click.Context, /, **options: Any) -> None:
@@ -84,14 +85,14 @@ def _request(options: dict[str, Any]) -> SendRequest:
 
 
 def _check(request: SendRequest, settings: Settings) -> None:
-    """Say here what the person stage would refuse; whether a sender exists only where the senders are configured."""
+    """Refuse what the person stage would refuse. Whether a sender exists is checked only if senders are configured."""
     found = fault(request, build_policy(settings) if settings.senders else _lenient_policy(request))
     if found is not None:
         raise click.UsageError(found.detail)
 
 
 def _lenient_policy(request: SendRequest) -> Policy:
-    """A policy that has whatever sender or pool a request names."""
+    """A policy in which the sender or pool that the request names exists."""
     sender_id = request.sender or request.messaging_service or "55555"
     pools = {"default": [sender_id], request.sender_pool or "default": [sender_id]}
     try:

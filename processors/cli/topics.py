@@ -1,4 +1,4 @@
-"""``smsflow topics``: the registry's topics at the broker, and those behind the workers' tables."""
+"""``smsflow topics``: the registry's topics at the broker, and the changelogs of the workers' tables."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from connectors.kafka.admin import Drift, KafkaAdmin
 from connectors.kafka.errors import KafkaConnectorError
 from connectors.kafka.topic_reader import read_all
 from processors.cli.record_view import trace_event_or_bytes
+from processors.cli.tables import echo_table
 from processors.cli.time_option import PAST
 from processors.wiring.command_settings import client_settings
 from processors.wiring.factories import build_cluster, build_codec
 from processors.wiring.topics import all_topics, apply_topics
-from schemas.topics import BY_NAME, Topic
+from schemas.topics import BY_NAME, DAY_MS, Topic
 
 
 @click.group("topics")
@@ -39,7 +40,7 @@ def apply(context: click.Context) -> None:
     except KafkaConnectorError as error:
         raise click.ClickException(str(error)) from error
     for drift in done:
-        click.echo(f"put right: {drift}")
+        click.echo(f"corrected: {drift}")
     click.echo(f"{len(all_topics(settings.partitions))} topics are as the registry says")
 
 
@@ -54,9 +55,12 @@ def show(context: click.Context, *, as_json: bool) -> None:
         drifts = KafkaAdmin(build_cluster(settings)).plan(topics, settings.replication)
     except KafkaConnectorError as error:
         raise click.ClickException(str(error)) from error
-    click.echo(_json(topics, drifts) if as_json else _table(topics, drifts))
+    if as_json:
+        click.echo(_json(topics, drifts))
+    else:
+        _echo_topics(topics, drifts)
     if drifts:
-        click.get_current_context().exit(1)
+        context.exit(1)
 
 
 @command.command("read")
@@ -65,28 +69,34 @@ def show(context: click.Context, *, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a record, bytes in hexadecimal.")
 @click.pass_context
 def read(context: click.Context, topic: str, since: datetime, *, as_json: bool) -> None:
-    """Show a topic's records, a line each; of a dead letter, where it came from and why it is dead."""
+    """Show a topic's records, a line each; of a dead letter, where it came from and the reason."""
     settings = client_settings(context)
     codec = build_codec(settings)
     try:
         for record in read_all(build_cluster(settings), [topic], since):
-            step = trace_event_or_bytes(codec, record)
-            whose = f", message_id={step.message_id}" if step.message_id else ""
-            click.echo(step.json() if as_json else step.line() + whose)
+            event = trace_event_or_bytes(codec, record)
+            message_id = f", message_id={event.message_id}" if event.message_id else ""
+            click.echo(event.json() if as_json else event.line() + message_id)
     except KafkaConnectorError as error:
         raise click.ClickException(str(error)) from error
 
 
-def _table(topics: Sequence[Topic], drifts: Sequence[Drift]) -> str:
-    wrong = {drift.topic for drift in drifts}
-    rows = [f"{'topic':40}  {'record':16}  {'key':9}  {'partitions':>10}  {'kept':>8}"]
-    for topic in topics:
-        mark = "  differs" if topic.name in wrong else ""
-        kept = "compact" if topic.retention_ms is None else f"{topic.retention_ms // 86_400_000} d"
-        rows.append(
-            f"{topic.name:40}  {topic.record.__name__:16}  {topic.key:9}  {topic.partitions:10}  {kept:>8}{mark}"
+def _echo_topics(topics: Sequence[Topic], drifts: Sequence[Drift]) -> None:
+    different = {drift.topic for drift in drifts}
+    rows = [
+        (
+            topic.name,
+            topic.record.__name__,
+            topic.key,
+            topic.partitions,
+            "compacted" if topic.retention_ms is None else f"{topic.retention_ms // DAY_MS} d",
+            "differs" if topic.name in different else "",
         )
-    return "\n".join([*rows, *("", *map(str, drifts)) * bool(drifts)])
+        for topic in topics
+    ]
+    echo_table(("topic", "record", "key", "partitions", "retention", ""), rows, right=("partitions", "retention"))
+    for line in ("", *map(str, drifts)) if drifts else ():
+        click.echo(line)
 
 
 def _json(topics: Sequence[Topic], drifts: Sequence[Drift]) -> str:

@@ -1,6 +1,6 @@
-"""What the rules look things up in: law, carriers, prices and this installation's senders, as frozen values.
+"""The policy: rules of law and carriers, prices and this installation's senders, as frozen values.
 
-``processors.policies.load`` builds it from data files; nothing here reads or changes anything.
+``processors.policies.load`` builds it from data files; nothing here reads a file or changes a value.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from schemas.records import Lane, MessageClass
 
 
 class UnknownSenderError(LookupError):
-    """A request names a sender or a pool that this installation doesn't have; the message lists those it has."""
+    """A request names a sender or a pool that is not configured; the text lists those that are."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """Who a text comes from. ``id`` is a number (E.164), a short code, an alphanumeric id or a Messaging Service SID.
+    """A configured sender. ``id`` is a number (E.164), a short code, an alphanumeric id or a Messaging Service SID.
 
     ``number_type`` decides price and default rate; ``mps`` is this sender's own share, in segments per second, of what
     its campaign may send.
@@ -39,7 +39,7 @@ class Sender:
 
 @dataclass(frozen=True, slots=True)
 class SenderType:
-    """A row of limits: segments per second of a type (and tier) of sender to a destination, `ANY` for all others."""
+    """A row of limits: segments per second of a type (and tier) of sender to a destination, ``ANY`` for others."""
 
     type: str
     tier: str
@@ -51,9 +51,10 @@ class SenderType:
 class ClassPolicy:
     """How messages of one class are treated.
 
-    ``deadline``: how long after the request it is still wanted, unless the request says. ``on_unknown``: what becomes
-    of it when no evidence settles an unknown outcome: ``expire`` it, or ``park`` it for a person to decide.
-    ``resend_after_acceptance``: whether a delivery failure whose row allows it starts another attempt by itself.
+    ``deadline``: how long after its request a message may be sent, unless the request names a deadline.
+    ``on_unknown``: what ends a message whose unknown outcome no evidence settles: ``expire``, or ``park`` until a
+    person decides. ``resend_after_acceptance``: whether a delivery failure starts another attempt by itself, where the
+    row of its code has ``resend``.
     """
 
     lane: Lane
@@ -82,7 +83,7 @@ class Timing:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Everything a decision may look up."""
+    """Everything that a decision may depend on besides state and input."""
 
     codes: Codes
     rates: RateCard
@@ -97,17 +98,24 @@ class Policy:
     texts: ReplyTexts = DEFAULT_TEXTS
 
     def sender(self, sender_id: str) -> Sender:
-        """The sender of that id. Raises `UnknownSenderError`."""
+        """The sender of that id.
+
+        Raises:
+            UnknownSenderError: No such sender is configured.
+        """
         try:
             return self.senders[sender_id]
         except KeyError:
             raise UnknownSenderError(f"sender {sender_id!r}: not one of {_listed(self.senders)}") from None
 
     def sender_for(self, person: str, pool: str | None = None) -> Sender:
-        """The sender of a pool that always texts this person, the default pool's if none is named.
+        """The sender of a pool that always texts this person; without ``pool``, of the default pool.
 
-        The same in every process, and when a pool grows by one sender only that sender's share of people moves
-        (rendezvous hashing). Raises `UnknownSenderError`.
+        The choice is the same in every process. When a pool grows by one sender, only that sender's share of people
+        moves (rendezvous hashing).
+
+        Raises:
+            UnknownSenderError: No such pool is configured.
         """
         name = self.default_pool if pool is None else pool
         try:

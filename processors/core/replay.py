@@ -1,7 +1,8 @@
-"""What failed → a plan that says what would happen to each: put back, or never, and why.
+"""Makes a replay plan: for every failure that the filters select, whether it is sent again, and if not, why.
 
-The plan is a proposal. What it puts back enters at the front door, where every rule is asked again and the state of the
-message has the last word; so a plan that is out of date, or run twice, sends nothing it should not.
+The plan is a proposal. What it puts back enters as a new request on ``sms-requests``, or as the original record on its
+topic: every rule is applied again, and the state of the message decides. So a plan that is out of date, or is run
+twice, sends nothing that it should not.
 """
 
 from __future__ import annotations
@@ -19,11 +20,16 @@ from schemas.records import DeadLetter, Failed, Revocation, Sent, StatusChanged
 from schemas.topics import BY_NAME, SENDER_INPUTS, SMS_REQUESTS
 
 WAITING = "waiting"
-_LANES = frozenset(topic.name for topic in SENDER_INPUTS)
+_INGESTER = "ingester"
+_DISPATCH_TOPICS = frozenset(topic.name for topic in SENDER_INPUTS)
 
 
 class ReplayVerdict(StrEnum):
-    """What a plan does with one failure."""
+    """What a plan does with one failure.
+
+    ``SEND`` publishes the failed message's request again, ``PUT_BACK`` the bytes of a dead letter to the topic they
+    came from; ``NEVER`` does nothing.
+    """
 
     SEND = "send"
     PUT_BACK = "put_back"
@@ -32,7 +38,7 @@ class ReplayVerdict(StrEnum):
 
 @dataclass(frozen=True, slots=True, order=True)
 class RecordLocation:
-    """Where a record stands in Kafka."""
+    """The place of a record in Kafka."""
 
     topic: str
     partition: int
@@ -44,7 +50,15 @@ class RecordLocation:
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """Which failures are meant; no reasons: all of them. ``since`` and ``until`` bound when they happened."""
+    """Selects failures.
+
+    Args:
+        since: Failures at or after this time.
+        until: Failures before this time; None for no bound.
+        reasons: Failures of these reasons; none for all.
+        tenant: Failures of this tenant's messages; None for all.
+        campaign: Failures of this campaign's messages; None for all.
+    """
 
     since: datetime
     until: datetime | None = None
@@ -53,7 +67,7 @@ class Filters:
     campaign: str | None = None
 
     def match(self, reason: str, at: datetime, tenant: str | None = None, campaign: str | None = None) -> bool:
-        """Whether a failure is meant. A dead letter has neither tenant nor campaign, so naming one leaves it out."""
+        """Whether a failure is selected. A dead letter has no tenant and no campaign: a filter by one excludes it."""
         return (
             self.since <= at
             and (self.until is None or at < self.until)
@@ -65,7 +79,16 @@ class Filters:
 
 @dataclass(frozen=True, slots=True)
 class PlanEntry:
-    """One failure and its verdict. ``target`` is the topic it goes back to; ``why`` explains a NEVER."""
+    """One failure and what the plan does with it.
+
+    Args:
+        place: The record that reports the failure.
+        reason: The failure's reason.
+        verdict: What is done.
+        target: The topic that the record is put back to.
+        message_id: The message; None for a dead letter.
+        why: Why nothing is done; empty unless the verdict is ``NEVER``.
+    """
 
     place: RecordLocation
     reason: str
@@ -77,7 +100,7 @@ class PlanEntry:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a replay will do; it names records by their place and holds no text and no number."""
+    """What a replay will do. A plan names records by their places: it contains no text and no phone number."""
 
     plan_id: str
     made_at: datetime
@@ -85,28 +108,32 @@ class Plan:
     entries: tuple[PlanEntry, ...]
 
     def counts(self) -> Mapping[tuple[str, ReplayVerdict, str], int]:
-        """(reason, verdict, why) → how many."""
+        """(reason, verdict, why) → the number of failures."""
         return Counter((entry.reason, entry.verdict, entry.why) for entry in self.entries)
 
-    def back(self) -> tuple[PlanEntry, ...]:
-        """What is to be put back."""
+    def to_put_back(self) -> tuple[PlanEntry, ...]:
+        """The entries with a record to publish."""
         return tuple(entry for entry in self.entries if entry.verdict is not ReplayVerdict.NEVER)
 
 
 @dataclass(slots=True)
 class ReplayFacts:
-    """What the topics say, gathered record by record in any order."""
+    """What the plan is made from, gathered record by record in any order.
+
+    ``failed``, ``latest_attempt`` and ``waiting_since`` are by message id, ``revocations`` by person; ``delivered``
+    holds message ids, ``put_back`` the places of dead letters that an earlier replay put back.
+    """
 
     failed: dict[str, tuple[RecordLocation, Failed]] = field(default_factory=dict)
     delivered: set[str] = field(default_factory=set)
     latest_attempt: dict[str, int] = field(default_factory=dict)
     waiting_since: dict[str, datetime] = field(default_factory=dict)
     revocations: dict[str, list[Revocation]] = field(default_factory=dict)
-    letters: list[tuple[RecordLocation, DeadLetter]] = field(default_factory=list)
+    dead_letters: list[tuple[RecordLocation, DeadLetter]] = field(default_factory=list)
     put_back: set[str] = field(default_factory=set)
 
     def add(self, place: RecordLocation, record: object) -> None:
-        """Take note of one record; kinds that say nothing about failures are left out."""
+        """Add one record; types that no verdict depends on are ignored."""
         match record:
             case Failed():
                 self._add_failed(place, record)
@@ -117,7 +144,7 @@ class ReplayFacts:
             case Revocation():
                 self.revocations.setdefault(record.person, []).append(record)
             case DeadLetter():
-                self.letters.append((place, record))
+                self.dead_letters.append((place, record))
 
     def _add_failed(self, place: RecordLocation, failed: Failed) -> None:
         self._add_attempt(failed.message_id, failed.attempt)
@@ -138,12 +165,12 @@ class ReplayFacts:
 
 
 def plan_replay(plan_id: str, facts: ReplayFacts, filters: Filters, now: datetime) -> Plan:
-    """The verdict on every failure the filters mean."""
-    entries = [*_messages(facts, filters), *_letters(facts, filters)]
+    """The plan for every failure that the filters select, in the order of the records' places."""
+    entries = [*_failed_entries(facts, filters), *_dead_letter_entries(facts, filters)]
     return Plan(plan_id, now, filters, tuple(sorted(entries, key=lambda entry: entry.place)))
 
 
-def _messages(facts: ReplayFacts, filters: Filters) -> Iterable[PlanEntry]:
+def _failed_entries(facts: ReplayFacts, filters: Filters) -> Iterable[PlanEntry]:
     for message_id, (place, failed) in facts.failed.items():
         if filters.match(failed.reason, failed.occurred_at, failed.tenant, failed.campaign):
             why = _objection(facts, failed)
@@ -159,7 +186,7 @@ def _objection(facts: ReplayFacts, failed: Failed) -> str | None:
     if facts.latest_attempt[message_id] > failed.attempt:
         return "tried again since"
     if facts.waiting_since.get(message_id, failed.occurred_at) > failed.occurred_at:
-        return "under way again"
+        return "in progress again"
     if failed.reason == OUTCOME_UNKNOWN:
         return "outcome unknown: it may have been sent"
     if failed.reason == rules.OPTED_OUT or _revoked(facts, failed):
@@ -169,31 +196,28 @@ def _objection(facts: ReplayFacts, failed: Failed) -> str | None:
 
 def _revoked(facts: ReplayFacts, failed: Failed) -> bool:
     scopes = scopes_for(failed.program)
-    newest = newest_revocation(said for said in facts.revocations.get(failed.person, ()) if said.scope in scopes)
+    newest = newest_revocation(entry for entry in facts.revocations.get(failed.person, ()) if entry.scope in scopes)
     return newest is not None and newest.revoked
 
 
-def _letters(facts: ReplayFacts, filters: Filters) -> Iterable[PlanEntry]:
-    for place, letter in facts.letters:
+def _dead_letter_entries(facts: ReplayFacts, filters: Filters) -> Iterable[PlanEntry]:
+    for place, letter in facts.dead_letters:
         if filters.match(letter.reason, letter.occurred_at):
-            why = _letter_objection(facts, place, letter)
+            why = _dead_letter_objection(facts, place, letter)
             verdict = ReplayVerdict.NEVER if why else ReplayVerdict.PUT_BACK
             yield PlanEntry(place, letter.reason, verdict, letter.topic, None, why or "")
 
 
-_INGESTER = "ingester"
-
-
-def _letter_objection(facts: ReplayFacts, place: RecordLocation, letter: DeadLetter) -> str | None:
+def _dead_letter_objection(facts: ReplayFacts, place: RecordLocation, letter: DeadLetter) -> str | None:
     if str(place) in facts.put_back:
         return "put back before"
     if letter.value is None:
-        return "its bytes were not kept"
+        return "its bytes were not stored"
     if letter.topic not in BY_NAME:
         return "its topic is unknown"
     if letter.stage == _INGESTER:
-        return "a webhook that no record could be made of"
-    if letter.topic in _LANES:
-        # Its message may have had another attempt since: the person stage alone may command one.
-        return "a command; its message is settled by the person stage"
+        return "a webhook from which no record could be made"
+    if letter.topic in _DISPATCH_TOPICS:
+        # The message may have had another attempt since: only the person stage may issue one.
+        return "a dispatch; its message is settled by the person stage"
     return None

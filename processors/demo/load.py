@@ -1,4 +1,4 @@
-"""What a demo sends, to whom and for whom: real texts, people who do not exist, several tenants and campaigns. Pure."""
+"""The load of a demo: real texts, fictional people, several tenants and campaigns."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ CAMPAIGNS = (
     ("globex", "support", MessageClass.CONVERSATION),
     ("initech", "reminders", MessageClass.TRANSACTIONAL),
 )
-STOPS = 0.02
-"""Share of the people texted so far who say STOP in the middle."""
+STOP_SHARE = 0.02
+"""Share of the messages whose people say STOP in the middle."""
 
 
 def people() -> list[str]:
-    """6,000 numbers of nobody, mixed."""
+    """6,000 fictional numbers, shuffled, in the same order in every run."""
     american = [f"+1{area}55501{last:02d}" for area in AREA_CODES for last in range(100)]
     british = [f"+447700900{last:03d}" for last in range(_BRITISH)]
     found = [number for number in american if number not in POOL] + british
@@ -44,7 +44,15 @@ def people() -> list[str]:
 
 
 def sample_texts(path: Path | None) -> list[str]:
-    """The shipped sample, or a file of lines: label, tab and text, or text alone. Raises ValueError without any."""
+    """Texts of a file, or of the shipped sample.
+
+    Args:
+        path: A file with a text in each line, perhaps after a label and a tab; None for the sample.
+
+    Raises:
+        ValueError: The file holds no text, or is not UTF-8.
+        OSError: The file cannot be read.
+    """
     raw = path.read_text("utf-8") if path else files("processors.demo").joinpath("texts.tsv").read_text("utf-8")
     found = [line.partition("\t")[2] or line for line in raw.splitlines() if line.strip()]
     if not found:
@@ -53,7 +61,7 @@ def sample_texts(path: Path | None) -> list[str]:
 
 
 def request(run: str, number: int, to: str, body: str, now: datetime) -> SendRequest:
-    """The request of this number: its campaign, class and sender follow from the number."""
+    """Request number ``number`` of a run; the number decides campaign and class."""
     tenant, campaign, kind = CAMPAIGNS[number % len(CAMPAIGNS)]
     return SendRequest(
         message_id=f"{run}-{number:06d}",
@@ -70,5 +78,5 @@ def request(run: str, number: int, to: str, body: str, now: datetime) -> SendReq
 
 
 def plan_load(bodies: Sequence[str], count: int) -> list[tuple[str, str]]:
-    """Who gets which text: everybody one before anybody gets a second."""
+    """(person, text) of each message: everybody gets one before anybody gets a second."""
     return list(zip(islice(cycle(people()), count), islice(cycle(bodies), count), strict=True))

@@ -1,4 +1,4 @@
-"""A run's report: what the topics say, held against the simulator's ledger and ClickHouse's sums. Pure."""
+"""A run's report: what the topics say, compared with the simulator's ledger and ClickHouse's sums. Pure."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from processors.core.person.outbox import split_attempt_id
 from processors.demo.tally import Tally
 
 GRACE = timedelta(seconds=1)
-"""How long after a STOP is on record in Kafka a call may still be under way: the sender workers read it meanwhile."""
-_FOR_PEOPLE = ("by_campaign", "broken")
+"""How long after a STOP is in Kafka a call may still happen: until the sender workers have read the revocation."""
+_NOT_IN_JSON = ("by_campaign", "broken")
 NEVER_LEFT = "failed"
-"""Twilio's status of a message that did not leave Twilio: another attempt of it is no second text."""
+"""Twilio's status of a message that did not leave Twilio: another attempt is no second text."""
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """One message in the simulator's ledger that our API call made."""
+    """One message in the simulator's ledger that came from an API call of smsflow's."""
 
     message_id: str | None
     person: str
@@ -33,7 +33,7 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Billed:
-    """What ClickHouse says of the run. ``by_campaign``: campaign, messages, segments, estimate, bill."""
+    """ClickHouse's sums of the run. ``by_campaign``: campaign, messages, segments, estimated, billed."""
 
     estimated: Decimal
     billed: Decimal
@@ -43,7 +43,7 @@ class Billed:
 
 @dataclass(frozen=True, slots=True)
 class DemoReport:
-    """The figures, and what they say of the promises."""
+    """The figures of a run. ``broken``: each broken promise as a text, with its figures."""
 
     requested: int
     sent: int
@@ -61,12 +61,12 @@ class DemoReport:
     broken: Sequence[str]
 
     def as_json(self) -> dict[str, Any]:
-        """For machines; amounts are decimal strings. ``failed`` and ``suppressed`` count by reason."""
-        return {name: getattr(self, name) for name in self.__dataclass_fields__ if name not in _FOR_PEOPLE}
+        """The figures for JSON; amounts are decimal strings. ``failed`` and ``suppressed`` count by reason."""
+        return {name: getattr(self, name) for name in self.__dataclass_fields__ if name not in _NOT_IN_JSON}
 
 
 def accepted(rows: Iterable[Mapping[str, Any]]) -> list[Accepted]:
-    """The ledger's rows that our calls made; inbound messages and Twilio's own confirmations are not."""
+    """The ledger's rows that came from API calls; inbound messages and Twilio's own confirmations are left out."""
     return [
         Accepted(
             message_id=_message_of(row["callback_url"] or ""),
@@ -81,7 +81,7 @@ def accepted(rows: Iterable[Mapping[str, Any]]) -> list[Accepted]:
 
 
 def build_report(tally: Tally, ledger: Sequence[Accepted], billed: Billed) -> DemoReport:
-    """Everything about a run, with every broken promise in words."""
+    """The report of a run."""
     mine = [row for row in ledger if row.message_id in tally.requested]
     failed = [event for message_id, event in tally.failed.items() if message_id not in tally.delivered]
     owed = -sum((row.price for row in mine if row.price is not None), Decimal(0))
@@ -102,21 +102,21 @@ def build_report(tally: Tally, ledger: Sequence[Accepted], billed: Billed) -> De
             "currency": billed.currency,
         },
         "latency_ms": _latency(tally),
-        "messages_per_second": _pace(tally, mine),
+        "messages_per_second": _messages_per_second(tally, mine),
     }
-    strangers = sum(row.message_id not in tally.requested for row in ledger)
-    broken = _broken(figures, owed, billed.billed, strangers, tally)
+    unrequested = sum(row.message_id not in tally.requested for row in ledger)
+    broken = _broken(figures, owed, billed.billed, unrequested, tally)
     return DemoReport(**figures, by_campaign=billed.by_campaign, broken=broken)
 
 
 def duplicates(ledger: Iterable[Accepted]) -> int:
-    """Texts too many: of one request more than one message left Twilio."""
-    left = Counter(row.message_id for row in ledger if row.status != NEVER_LEFT)
-    return sum(count - 1 for count in left.values())
+    """How many texts too many: messages that left Twilio, beyond one for each request."""
+    texts = Counter(row.message_id for row in ledger if row.status != NEVER_LEFT)
+    return sum(count - 1 for count in texts.values())
 
 
 def sent_after_stop(tally: Tally, ledger: Iterable[Accepted]) -> int:
-    """Messages accepted later than `GRACE` after their person's STOP was on record, and before a START."""
+    """How many messages were accepted more than ``GRACE`` after their person's STOP was in Kafka, before a START."""
     return sum(
         any(start + GRACE < row.at and (end is None or row.at < end) for start, end in tally.stopped_spans(row.person))
         for row in ledger
@@ -124,20 +124,20 @@ def sent_after_stop(tally: Tally, ledger: Iterable[Accepted]) -> int:
 
 
 def _broken(
-    figures: Mapping[str, Any], owed: Decimal, billed: Decimal, strangers: int, tally: Tally
+    figures: Mapping[str, Any], owed: Decimal, billed: Decimal, unrequested: int, tally: Tally
 ) -> tuple[str, ...]:
-    said = (
+    promises = (
         (figures["duplicates"], f"never twice: {figures['duplicates']} texts too many"),
         (figures["lost"], f"never silent: {figures['lost']} lost, like {', '.join(sorted(tally.lost())[:3])}"),
         (figures["sent_after_stop"], f"never after STOP: {figures['sent_after_stop']} sent"),
         (owed != billed, f"cost: ClickHouse has {billed}, the ledger {owed}"),
-        (strangers, f"the ledger has {strangers} messages nobody requested"),
+        (unrequested, f"the ledger has {unrequested} messages nobody requested"),
     )
-    return tuple(text for is_broken, text in said if is_broken)
+    return tuple(text for is_broken, text in promises if is_broken)
 
 
 def _latency(tally: Tally) -> dict[str, int | None]:
-    """From a request to its first call, in whole milliseconds."""
+    """From a request to its first call, milliseconds."""
     waits: dict[str, float] = {}
     for (message_id, attempt), event in tally.sent.items():
         if event.called_at is not None and attempt == 1:
@@ -150,7 +150,7 @@ def _quantile(ordered: Sequence[float], share: float) -> int | None:
     return round(ordered[min(len(ordered) - 1, int(share * len(ordered)))]) if ordered else None
 
 
-def _pace(tally: Tally, ledger: Sequence[Accepted]) -> float:
+def _messages_per_second(tally: Tally, ledger: Sequence[Accepted]) -> float:
     """Messages accepted per second, from the first request to the last acceptance."""
     if not ledger:
         return 0.0

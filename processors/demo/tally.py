@@ -1,4 +1,4 @@
-"""What the topics say of one run: which request is where, gathered event by event in any order. Pure."""
+"""What the topics report of one run: where each request is, gathered event by event in any order. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,18 @@ WAITING = "waiting"
 
 @dataclass(slots=True)
 class Tally:
-    """``requested``: message_id → when. Everything else is what was heard of these messages, and of the people."""
+    """The events of one run's messages.
+
+    Args:
+        requested: Message id → when it was requested; events of other messages are ignored.
+        sent: (message id, attempt) → its event.
+        delivered: Ids of delivered messages.
+        failed: Message id → its event.
+        silent: Ids of messages that ended without a final status.
+        waiting: Message id → the reason for which it waits.
+        prices: SID → its event.
+        consents: Person → (when, revoked or not) of each change, in order.
+    """
 
     requested: dict[str, datetime] = field(default_factory=dict)
     sent: dict[tuple[str, int], Sent] = field(default_factory=dict)
@@ -26,7 +37,7 @@ class Tally:
     consents: dict[str, list[tuple[datetime, bool]]] = field(default_factory=dict)
 
     def add(self, record: object, at: datetime) -> None:
-        """Take note of one event; ``at`` is when Kafka had it."""
+        """Add one event; ``at`` is its record's timestamp."""
         match record:
             case Revocation():
                 self.consents.setdefault(record.person, []).append((at, record.revoked))
@@ -48,20 +59,20 @@ class Tally:
             self.waiting[status.message_id] = status.reason or WAITING
 
     def unfinished(self) -> set[str]:
-        """Requests of which nothing final was heard."""
+        """Ids of requests without a final event."""
         return self.requested.keys() - self.delivered - self.failed.keys() - self.silent
 
     def lost(self) -> set[str]:
-        """Requests of which nothing final was heard and that do not wait for a named reason."""
+        """Ids of requests without a final event that do not wait for a named reason either."""
         return self.unfinished() - self.waiting.keys()
 
     def revoked(self, person: str) -> bool | None:
-        """What a person last said, as the sender workers were told; None if they said nothing."""
-        said = self.consents.get(person)
-        return said[-1][1] if said else None
+        """Whether the person's last published change was a revocation; None without any."""
+        changes = self.consents.get(person)
+        return changes[-1][1] if changes else None
 
     def stopped_spans(self, person: str) -> list[tuple[datetime, datetime | None]]:
-        """From each STOP on record to the START that ended it, or None."""
+        """The times from each STOP to the START that ended it; None where there was no START."""
         spans: list[tuple[datetime, datetime | None]] = []
         for at, revoked in self.consents.get(person, ()):
             is_open = bool(spans) and spans[-1][1] is None

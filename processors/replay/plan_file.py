@@ -1,4 +1,4 @@
-"""A replay plan as a JSON file: places in Kafka and verdicts, no texts and no numbers."""
+"""A replay plan as a JSON file."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ VERSION = 1
 
 
 class PlanFileError(ValueError):
-    """The file is no plan that this release can carry out; the text says why."""
+    """The file is not a plan that this release can carry out; the text says why."""
 
 
 def dump_plan(plan: Plan) -> str:
     """The plan as JSON."""
     filters = asdict(plan.filters) | {"reasons": sorted(plan.filters.reasons)}
-    whole = {
+    document = {
         "version": VERSION,
         "plan_id": plan.plan_id,
         "made_at": plan.made_at,
@@ -28,20 +28,24 @@ def dump_plan(plan: Plan) -> str:
         "counts": [[reason, verdict, why, count] for (reason, verdict, why), count in sorted(plan.counts().items())],
         "entries": [asdict(entry) for entry in plan.entries],
     }
-    return json.dumps(whole, indent=1, default=json_value)
+    return json.dumps(document, indent=1, default=json_value)
 
 
 def parse_plan(text: str) -> Plan:
-    """The plan in a file's text. Raises PlanFileError."""
+    """The plan in a file's text.
+
+    Raises:
+        PlanFileError: It is none, or one of another release.
+    """
     try:
-        whole = json.loads(text)
-        if whole["version"] != VERSION:
-            raise PlanFileError(f"a plan of version {whole['version']}, expected {VERSION}: make a new one")
+        document = json.loads(text)
+        if document["version"] != VERSION:
+            raise PlanFileError(f"a plan of version {document['version']}, expected {VERSION}: make a new one")
         return Plan(
-            plan_id=whole["plan_id"],
-            made_at=datetime.fromisoformat(whole["made_at"]),
-            filters=_filters(whole["filters"]),
-            entries=tuple(_entry(entry) for entry in whole["entries"]),
+            plan_id=document["plan_id"],
+            made_at=datetime.fromisoformat(document["made_at"]),
+            filters=_filters(document["filters"]),
+            entries=tuple(_entry(entry) for entry in document["entries"]),
         )
     except (KeyError, TypeError, json.JSONDecodeError) as error:
         raise PlanFileError(f"no replay plan ({error!r}): make one with smsflow replay plan --out") from error

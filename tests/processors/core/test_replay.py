@@ -121,7 +121,7 @@ def test_what_failed_for_a_passing_reason_is_sent_again() -> None:
         ([failed(), status("delivered")], "delivered"),
         ([failed(), status("read", attempt=2)], "delivered"),
         ([failed(), sent(attempt=2)], "tried again since"),
-        ([failed(), status("waiting", reason="back_off", occurred_at=NOW + seconds(1))], "under way again"),
+        ([failed(), status("waiting", reason="back_off", occurred_at=NOW + seconds(1))], "in progress again"),
         ([failed(reason="outcome_unknown")], "outcome unknown: it may have been sent"),
         ([failed(reason="opted_out", suppressed=True)], "opted out"),
         ([failed(replayable=False)], "permanent"),
@@ -183,10 +183,10 @@ def test_a_dead_letter_goes_back_to_the_topic_it_came_from() -> None:
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
-        ({"value": None}, "its bytes were not kept"),
+        ({"value": None}, "its bytes were not stored"),
         ({"topic": "sms-elsewhere"}, "its topic is unknown"),
-        ({"topic": "sms-callbacks", "stage": "ingester"}, "a webhook that no record could be made of"),
-        ({"topic": "sms-dispatch-urgent"}, "a command; its message is settled by the person stage"),
+        ({"topic": "sms-callbacks", "stage": "ingester"}, "a webhook from which no record could be made"),
+        ({"topic": "sms-dispatch-urgent"}, "a dispatch; its message is settled by the person stage"),
     ],
 )
 def test_a_dead_letter_that_cannot_go_back_says_why(changes: dict[str, Any], why: str) -> None:
@@ -208,4 +208,4 @@ def test_a_plan_counts_by_reason_and_verdict() -> None:
         ("unreachable", ReplayVerdict.SEND, ""): 2,
         ("unreachable", ReplayVerdict.NEVER, "permanent"): 1,
     }
-    assert len(made.back()) == 2
+    assert len(made.to_put_back()) == 2
