@@ -33,7 +33,7 @@ def command() -> None:
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Where to write the plan.")
 @click.option("--json", "as_json", is_flag=True, help="The whole plan on the output.")
 @click.pass_context
-def plan_command(
+def make_plan(
     context: click.Context,
     reasons: tuple[str, ...],
     since: datetime,
@@ -66,7 +66,7 @@ def plan_command(
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--rate", type=click.FloatRange(0.1, 10_000), default=10, show_default=True, help="Records per second.")
 @click.pass_context
-def run(context: click.Context, file: Path, rate: float) -> None:
+def run_plan(context: click.Context, file: Path, rate: float) -> None:
     """Put back what the plan says, slowly. What an earlier run put back is left out: twice changes nothing."""
     settings = client_settings(context)
     plan = _read(file)
@@ -82,7 +82,7 @@ def run(context: click.Context, file: Path, rate: float) -> None:
 @command.command("show")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.pass_context
-def show(context: click.Context, file: Path) -> None:
+def show_plan(context: click.Context, file: Path) -> None:
     """Show a plan, and how much of it has been carried out."""
     settings = client_settings(context)
     plan = _read(file)

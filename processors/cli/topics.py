@@ -47,7 +47,7 @@ def apply(context: click.Context) -> None:
 @command.command("show")
 @click.option("--json", "as_json", is_flag=True, help="Topics and differences as one JSON object.")
 @click.pass_context
-def show(context: click.Context, *, as_json: bool) -> None:
+def show_topics(context: click.Context, *, as_json: bool) -> None:
     """Show every topic and how the broker's differ; exit status 1 if any does."""
     settings = client_settings(context)
     topics = all_topics(settings.partitions)

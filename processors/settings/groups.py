@@ -1,36 +1,17 @@
 """The groups of settings: each is a table in the TOML file and a part of the variables' names.
 
-A setting is one field here or in ``Settings``: type, default, bounds, and what it means (Markdown, for the page of
-settings in the documentation).
+A setting is one field here, in ``kafka.py`` or in ``Settings``: type, default, bounds, and what it means (Markdown, for
+the page of settings in the documentation).
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator
 from pydantic_core.core_schema import ValidationInfo
-from pydantic_settings import NoDecode
 
-Port = Annotated[int, Field(ge=0, le=65_535)]
-Seconds = Annotated[float, Field(gt=0)]
-Count = Annotated[int, Field(ge=1)]
-
-
-def _split_commas(value: object) -> object:
-    """The items of ``a, b``, as an environment variable gives a list; any other value as it is."""
-    return [item.strip() for item in value.split(",") if item.strip()] if isinstance(value, str) else value
-
-
-Secrets = Annotated[tuple[SecretStr, ...], BeforeValidator(_split_commas), NoDecode]
-SecondsList = Annotated[tuple[Seconds, ...], BeforeValidator(_split_commas), NoDecode]
-
-
-class SettingsGroup(BaseModel):
-    """A group of settings: frozen, without unknown names."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+from processors.settings.fields import Count, Port, Seconds, SecondsList, Secrets, SettingsGroup
 
 
 class SenderSettings(SettingsGroup):
@@ -41,63 +22,6 @@ class SenderSettings(SettingsGroup):
     tier: str | None = Field(default=None, description="Its row in `sender_types.csv`.")
     mps: float | None = Field(default=None, gt=0, description="Segments per second, in place of the table's.")
     campaign: str | None = Field(default=None, description="Senders of one campaign share its rate.")
-
-
-class KafkaSettings(SettingsGroup):
-    """How the cluster that ``broker`` names is entered, in Kafka's words. All files are PEM."""
-
-    model_config = ConfigDict(validate_default=True)
-
-    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
-        default="PLAINTEXT",
-        description="`PLAINTEXT`, `SSL`, `SASL_PLAINTEXT` or `SASL_SSL`, as the broker's listener has it. "
-        "Not for the embedded Kafka.",
-    )
-    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = Field(
-        default=None, description="`PLAIN`, `SCRAM-SHA-256` or `SCRAM-SHA-512`; with the two `SASL_` protocols."
-    )
-    username: str | None = Field(default=None, description="With the two `SASL_` protocols.")
-    password: SecretStr | None = Field(
-        default=None, description="With the two `SASL_` protocols; give it in the environment, not in the file."
-    )
-    ca_file: Path | None = Field(
-        default=None,
-        description="The authorities (PEM) that vouch for the brokers; with `SSL` and `SASL_SSL`. None: those of the "
-        "system. A broker's name is always checked against its certificate.",
-    )
-    cert_file: Path | None = Field(
-        default=None, description="smsflow's certificate (PEM), for brokers that ask their clients for one."
-    )
-    key_file: Path | None = Field(default=None, description="The key (PEM) of `cert_file`.")
-    key_password: SecretStr | None = Field(default=None, description="The password of `key_file`, if it has one.")
-
-    @field_validator("sasl_mechanism", "username", "password")
-    @classmethod
-    def _belongs_to_sasl(cls, value: object, info: ValidationInfo) -> object:
-        protocol = info.data.get("security_protocol")
-        if protocol is None:  # security_protocol itself is wrong, which is reported
-            return value
-        if protocol.startswith("SASL_") and value is None:
-            raise ValueError(f"needed with security_protocol {protocol}")
-        if not protocol.startswith("SASL_") and value is not None:
-            raise ValueError("used only with security_protocol SASL_SSL or SASL_PLAINTEXT: set it, or leave this out")
-        return value
-
-    @field_validator("ca_file", "cert_file", "key_file", "key_password")
-    @classmethod
-    def _belongs_to_tls(cls, value: object, info: ValidationInfo) -> object:
-        if value is not None and not info.data.get("security_protocol", "SSL").endswith("SSL"):
-            raise ValueError("used only with security_protocol SSL or SASL_SSL: set it, or leave this out")
-        if isinstance(value, Path) and not value.is_file():
-            raise ValueError(f"{value} is no file that can be read")
-        return value
-
-    @field_validator("key_file")
-    @classmethod
-    def _key_of_certificate(cls, value: Path | None, info: ValidationInfo) -> Path | None:
-        if "cert_file" in info.data and (value is None) != (info.data["cert_file"] is None):
-            raise ValueError("a certificate and its key go together: give both kafka.cert_file and kafka.key_file")
-        return value
 
 
 class TwilioSettings(SettingsGroup):

@@ -16,11 +16,10 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from processors.settings.fields import Count
 from processors.settings.groups import (
-    Count,
     IngesterSettings,
     IntervalSettings,
-    KafkaSettings,
     ReplySettings,
     SenderSettings,
     SimulatorSettings,
@@ -29,6 +28,7 @@ from processors.settings.groups import (
     TwilioSettings,
     WorkerSettings,
 )
+from processors.settings.kafka import KafkaSettings
 from processors.settings.sources import CONFIG_VARIABLE, PREFIX, SettingsError, read_settings, to_variables
 
 __all__ = ["Settings", "SettingsError", "load_settings"]
