@@ -31,7 +31,7 @@ class StageConsumerThread(driver.AIOKafkaConsumerThread):
 
     @property
     def client(self) -> KafkaClient | None:
-        """aiokafka's consumer; None before the thread has started."""
+        """The consumer of aiokafka; None before the thread has started."""
         return self._consumer
 
     async def seek_to_committed(self) -> Mapping[TP, int]:

@@ -5,8 +5,8 @@ Upstream: ``aiokafka/consumer/group_coordinator.py``, ``GroupCoordinator._heartb
 Without the patch: a worker that was frozen for longer than the session time-out believes for more than a second after
     it wakes that its partitions are still its own: assignment, generation and Faust's flags all say so. It could call
     Twilio for an attempt that another worker has called already.
-Shown by: ``tests/processors/person/test_worker.py`` and ``tests/processors/sender/test_worker.py``, which stop a worker
-    (SIGSTOP) until Kafka has given its partitions away.
+Shown by: ``test_a_worker_paused_beyond_its_session_calls_nobody_when_it_wakes`` in
+    ``tests/processors/sender/test_worker.py``, which stops a worker (SIGSTOP) until its partitions are another's.
 Remove when: aiokafka has a public attribute with the time of the last good heartbeat, on a clock that counts suspended
     time.
 """

@@ -5,8 +5,8 @@ Upstream: ``aiokafka/producer/sender.py``, ``SendProduceReqHandler.do`` sends wh
 Without the patch: a worker that was frozen may hold records that it had not sent yet. Sent when the worker wakes, they
     stand in the changelog behind those of the new owner, and win: the next recovery, and compaction for good, take an
     older state for the newest. A STOP could be forgotten like that.
-Shown by: ``tests/processors/person/test_worker.py``, which freezes a worker in the middle of its writes and compares
-    the changelog's records with their owners, and ``tests/crash/rebalances.py``.
+Shown by: ``test_a_thawed_worker_writes_nothing_into_partitions_it_lost`` in ``tests/processors/person/test_worker.py``,
+    which stops a worker (SIGSTOP) in the middle of its writes, and ``tests/crash/rebalances.py``.
 Remove when: Kafka refuses a produce request of an old group generation (today only transactional producers are fenced,
     by their epoch), or aiokafka has a hook that runs before each produce request.
 """
