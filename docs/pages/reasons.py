@@ -18,7 +18,7 @@ def reasons_page() -> str:
     shell = [*core, *_trees("processors/person"), *_trees("schemas"), *_trees("connectors/clickhouse")]
     twilio = list(_trees("connectors/twilio"))
     failed = {*_first(core, "Refuse"), *_first(core, "Never"), *_first(core, "BadNumber", 1)}
-    waiting = {*_first(core, "Hold"), *_first(core, "wait", 1), "outcome_unknown"}
+    waiting = {*_first(core, "Hold"), *_first(core, "start_wait", 1), "outcome_unknown"}
     dead = {*_first(shell, "UnprocessableRecord"), *_first(shell, "DecodeError"), *_first(shell, "partial", 1, "_bury")}
     dead |= {*_first(shell, "_dead_letter", 1), *_first(twilio, "_dead", 2)}
     attempts = {*OWN_REASONS, *(reason for _, reason in (*BY_STATUS.values(), *BY_CLASS.values()))}

@@ -10,7 +10,7 @@ from typing import Any
 from msgspec import Struct
 
 from connectors.kafka.records import ConsumedRecord
-from processors.core.person.outbox import split_attempt_id
+from processors.core.person.attempt_ids import split_attempt_id
 from schemas import topics
 from schemas.codec import Codec
 from schemas.errors import DecodeError

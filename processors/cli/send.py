@@ -12,7 +12,8 @@ import click
 from connectors.kafka.errors import PublishError
 from connectors.kafka.producer import KafkaPublisher
 from processors.cli.time_option import FUTURE
-from processors.core.person.intake import fault
+from processors.core.person.intake import parse_request
+from processors.core.person.rules.verdicts import Refuse
 from processors.core.policy import Policy
 from processors.policies.load import load
 from processors.policies.rows import PolicyError
@@ -86,9 +87,9 @@ def _request(options: dict[str, Any]) -> SendRequest:
 
 def _check(request: SendRequest, settings: Settings) -> None:
     """Refuse what the person stage would refuse. Whether a sender exists is checked only if senders are configured."""
-    found = fault(request, build_policy(settings) if settings.senders else _lenient_policy(request))
-    if found is not None:
-        raise click.UsageError(found.detail)
+    parsed = parse_request(request, build_policy(settings) if settings.senders else _lenient_policy(request))
+    if isinstance(parsed, Refuse):
+        raise click.UsageError(parsed.detail)
 
 
 def _lenient_policy(request: SendRequest) -> Policy:

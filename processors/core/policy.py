@@ -95,6 +95,7 @@ class Policy:
     senders: Mapping[str, Sender]
     pools: Mapping[str, tuple[str, ...]]
     default_pool: str
+    time_zones: frozenset[str]
     texts: ReplyTexts = DEFAULT_TEXTS
 
     def sender(self, sender_id: str) -> Sender:

@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from processors.core.person import rules, statuses
+from processors.core.person import statuses
 from processors.core.person.consent import newest_revocation, scopes_for
-from processors.core.person.outbox import OUTCOME_UNKNOWN
+from processors.core.person.rules.opted_out import OPTED_OUT
+from processors.core.person.settlement import OUTCOME_UNKNOWN
 from schemas.records import DeadLetter, Failed, Revocation, Sent, StatusChanged
 from schemas.topics import BY_NAME, SENDER_INPUTS, SMS_REQUESTS
 
@@ -189,7 +190,7 @@ def _objection(facts: ReplayFacts, failed: Failed) -> str | None:
         return "in progress again"
     if failed.reason == OUTCOME_UNKNOWN:
         return "outcome unknown: it may have been sent"
-    if failed.reason == rules.OPTED_OUT or _revoked(facts, failed):
+    if failed.reason == OPTED_OUT or _revoked(facts, failed):
         return "opted out"
     return None if failed.replayable and not failed.suppressed else "permanent"
 

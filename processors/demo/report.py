@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from processors.core.person.outbox import split_attempt_id
+from processors.core.person.attempt_ids import split_attempt_id
 from processors.demo.tally import Tally
 
 GRACE = timedelta(seconds=1)

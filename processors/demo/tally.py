@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from processors.core.person import statuses
-from processors.core.person.outbox import NO_FINAL_STATUS
+from processors.core.person.lifecycle import NO_FINAL_STATUS
 from schemas.records import Failed, Price, Revocation, Sent, StatusChanged
 
 WAITING = "waiting"

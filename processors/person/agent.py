@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any, cast
 
-from processors.core.person.decide import message_needed, person_of
+from processors.core.person.decide import message_id_needed, person_of
 from processors.core.person.decision import PersonInput, PersonState, SourceOffset, UnprocessableRecord
 from processors.person.dead_letters import dead_letter, error_summary
 from processors.person.dependencies import PersonDeps, encode, save_and_publish
@@ -78,7 +78,7 @@ class PersonAgent:
 
     def _loaded(self, record: PersonInput, message: Any) -> PersonState:
         try:
-            return self._parts.tables.load(message.partition, person_of(record), message_needed(record))
+            return self._parts.tables.load(message.partition, person_of(record), message_id_needed(record))
         except DecodeError as error:
             logger.exception("the state of %s cannot be read", person_of(record))
             raise UnprocessableRecord("unreadable_state", str(error)) from error

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
 
-from processors.core.person.decide import empty_consent
+from processors.core.person.consent import empty_consent
 from processors.core.person.decision import Decision, PersonState, WakeUp
 from processors.person.state_cache import StateCache
 from processors.streaming import durable_table

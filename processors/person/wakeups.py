@@ -10,8 +10,8 @@ from functools import partial
 from typing import Any
 
 from processors.core.person import lifecycle
-from processors.core.person.decide import message_needed
-from processors.core.person.decision import Decision, PersonState, SourceOffset, WakeUp
+from processors.core.person.decide import message_id_needed
+from processors.core.person.decision import NO_SOURCE, Decision, PersonState, WakeUp
 from processors.person.dependencies import PersonDeps, encode, ensure_owned, save_and_publish
 from processors.person.tables import Due, droppable
 from processors.streaming.kafka_message import KafkaEvent
@@ -70,8 +70,8 @@ class PersonWakeUps:
 
     def _decided(self, wake: WakeUp, message: Any) -> tuple[PersonState, Decision]:
         parts = self._parts
-        person = parts.tables.load(message.partition, wake.person, message_needed(wake))
-        return person, parts.decide(wake, person, SourceOffset("", -1), parts.policy, parts.clock.now())
+        person = parts.tables.load(message.partition, wake.person, message_id_needed(wake))
+        return person, parts.decide(wake, person, NO_SOURCE, parts.policy, parts.clock.now())
 
     async def _sweep_some(self, event: KafkaEvent) -> None:
         """Forget what ended long ago, and end what was never finished: a look at every message, slowly."""

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Literal
+from zoneinfo import available_timezones
 
 from processors.core.policy import Policy, Sender, SenderType
 from processors.core.sms.phone_numbers import PhoneNumber, parse_number
@@ -50,6 +51,7 @@ def load(
         senders=known,
         pools=_pools(pools, known, default_pool),
         default_pool=default_pool,
+        time_zones=frozenset(available_timezones()),
     )
 
 

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 
 from connectors.kafka.records import consumed_record
-from processors.core.person.outbox import split_attempt_id
+from processors.core.person.attempt_ids import split_attempt_id
 from processors.person.app import person_topics
 from processors.sender.app import sender_topics
 from processors.sender.tables import INTENTS

@@ -53,7 +53,7 @@ def table_faults(state: MessageState | None, rows: Sequence[Row]) -> Iterator[st
 
 def consent_faults(consent: ConsentRecord | None) -> Iterator[str]:
     """What the table says of a person who said STOP."""
-    if consent is None or not consents.opted_out(consent, None):
+    if consent is None or not consents.is_opted_out(consent, None):
         yield f"said STOP, and the table has {consent}"
 
 

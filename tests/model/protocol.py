@@ -243,7 +243,7 @@ class Model:
     def the_newest_word_on_consent_holds(self) -> None:
         consent = self.stage.consents.get(PERSON)
         if consent is not None and not any(entry.channel == "twilio" for entry in consent.history):
-            assert consents.opted_out(consent, None) is self.stopped
+            assert consents.is_opted_out(consent, None) is self.stopped
 
     # --- for who explores ---
 

@@ -9,8 +9,10 @@ from functools import partial
 import pytest
 from msgspec.structs import replace
 
-from processors.core.person import decide, lifecycle, rules, settlement, statuses
+from processors.core.person import changes, decide, lifecycle, replays, rules, settlement, statuses, transitions
 from processors.core.person.decision import Decision, PersonState, SourceOffset
+from processors.core.person.failures import BACK_OFF
+from processors.core.person.rules.opted_out import check_opted_out
 from processors.core.policy import Policy
 from schemas.records import Action, AttemptResult, Outcome, SendRequest
 from schemas.states import MessageState, StatusReport
@@ -122,7 +124,7 @@ def test_no_longer_story_breaks_the_promise(begin: Callable[[], Model]) -> None:
 
 def sends_on_while_unknown(patch: pytest.MonkeyPatch) -> None:
     """Attempt n+1 is issued while n is unknown."""
-    patch.setattr(lifecycle, "_unknown", lambda m, _policy, now: lifecycle.wait(m, lifecycle.BACK_OFF, now, now))
+    patch.setattr(settlement, "mark_unknown", lambda m, _policy, now: transitions.start_wait(m, BACK_OFF, now, now))
 
 
 def takes_absence_for_proof(patch: pytest.MonkeyPatch) -> None:
@@ -130,25 +132,25 @@ def takes_absence_for_proof(patch: pytest.MonkeyPatch) -> None:
 
     def settle(m: MessageState, result: AttemptResult, _policy: Policy, now: datetime) -> MessageState:
         attempt = replace(m.attempts[-1], outcome=Outcome.NOT_SENT)
-        return lifecycle.wait(replace(m, attempts=[*m.attempts[:-1], attempt]), lifecycle.BACK_OFF, now, now)
+        return transitions.start_wait(replace(m, attempts=[*m.attempts[:-1], attempt]), BACK_OFF, now, now)
 
-    patch.setattr(lifecycle, "_looked_up", settle)
+    patch.setattr(settlement, "apply_look_up", settle)
 
 
 def sends_a_repeated_request(patch: pytest.MonkeyPatch) -> None:
     """A request under a known id is a new one."""
 
     def requested(
-        asked: SendRequest, who: PersonState, origin: SourceOffset, policy: Policy, now: datetime
+        asked: SendRequest, who: PersonState, source: SourceOffset, policy: Policy, now: datetime
     ) -> Decision:
-        return decide._changed(who, None, lifecycle.accept_request(asked, who.consent, policy, now), origin)
+        return changes.save_change(who, None, lifecycle.apply_request(asked, who, policy, now), source)
 
     patch.setattr(decide, "_on_request", requested)
 
 
 def forgets_the_stop(patch: pytest.MonkeyPatch) -> None:
     """Consent is not asked before a dispatch."""
-    patch.setattr(rules, "first_objection", lambda message, _consent, now: rules._too_early(message, now))
+    patch.setattr(rules, "RULES", tuple(rule for rule in rules.RULES if rule is not check_opted_out))
 
 
 def believes_the_last_answer(patch: pytest.MonkeyPatch) -> None:
@@ -158,23 +160,23 @@ def believes_the_last_answer(patch: pytest.MonkeyPatch) -> None:
 
 def ignores_callbacks_as_proof(patch: pytest.MonkeyPatch) -> None:
     """A callback with our attempt's id settles nothing."""
-    patch.setattr(settlement, "accepted_by_callback", lambda attempt, _sid, _at: attempt)
+    patch.setattr(settlement, "accept_by_status", lambda attempt, _sid, _at: attempt)
 
 
 def says_nothing_after_a_crash(patch: pytest.MonkeyPatch) -> None:
     """What was saved and not yet published is never said."""
-    patch.setattr(decide, "_repeat", lambda _person, _known: Decision())
+    patch.setattr(decide, "repeat_all", lambda _person, _known: Decision())
 
 
 def replays_anything(patch: pytest.MonkeyPatch) -> None:
     """A replay is sent whatever became of the message."""
-    patch.setattr(lifecycle, "_replay_refusal", lambda *_: None)
+    patch.setattr(replays, "_replay_refusal", lambda *_: None)
 
 
 def believes_the_last_status(patch: pytest.MonkeyPatch) -> None:
     """A late callback moves a status backwards."""
-    patch.setattr(statuses, "add", lambda evidence, new: [*evidence, new])
-    patch.setattr(statuses, "merged", lambda evidence: evidence[-1] if evidence else None)
+    patch.setattr(statuses, "add_report", lambda evidence, new: [*evidence, new])
+    patch.setattr(statuses, "effective_report", lambda evidence: evidence[-1] if evidence else None)
 
 
 def tells_a_status_anew(patch: pytest.MonkeyPatch) -> None:
@@ -184,7 +186,7 @@ def tells_a_status_anew(patch: pytest.MonkeyPatch) -> None:
         kept = [old for old in evidence if (old.attempt, old.status) != (new.attempt, new.status)]
         return [*kept, new]
 
-    patch.setattr(statuses, "add", add)
+    patch.setattr(statuses, "add_report", add)
 
 
 MISTAKES: dict[Callable[[pytest.MonkeyPatch], None], str] = {

@@ -6,13 +6,13 @@ tolerant of what Twilio does to a text, and what it leaves open is called ambigu
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from connectors.twilio.api.create_params import is_service
 from schemas.records import Dispatch, Outcome
+from schemas.text_comparison import letters_and_digits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,11 +87,6 @@ def _created(row: ListRow) -> tuple[datetime, str]:
 
 def _spaced(text: str) -> str:
     return " ".join(text.split())
-
-
-def letters_and_digits(text: str) -> str:
-    """A text without what smart encoding replaces: punctuation, spacing, wide forms."""
-    return "".join(char for char in unicodedata.normalize("NFKD", text).casefold() if char.isalnum())
 
 
 def day(of: datetime, plus: int = 0) -> str:

@@ -1,29 +1,29 @@
-"""Two attempts for one row of Twilio's list, which does not say which attempt a message came from.
+"""Two attempts that one row of Twilio's message list fits, since the list does not name the attempt of a message.
 
-While both are in doubt, one message with their text proves that one of them was accepted, and not which: taken for the
-wrong one's it would hide a text that was never sent. Only a callback, which carries the attempt's id, tells.
+While the outcome of both attempts is open, one message with their text proves that Twilio accepted one of them, but not
+which one. Given to the wrong attempt, that message would hide a text that was never sent. Only a callback, which
+carries the attempt's id, can decide.
 """
 
 from __future__ import annotations
 
-import unicodedata
-
-from processors.core.person.outbox import CLOCK_SKEW
-from schemas.records import Outcome, SendRequest
+from processors.core.person.commands import CLOCK_SKEW
+from processors.core.person.transitions import is_open
+from schemas.records import SendRequest
 from schemas.states import AttemptState, MessageState
+from schemas.text_comparison import letters_and_digits
 
 
-def ambiguous_with(message: MessageState, number: int, other: MessageState) -> bool:
-    """Whether a message found for this attempt may just as well be an attempt of the other message."""
-    mine = message.attempts[number - 1]
-    return _alike(message.request, other.request) and any(
-        attempt.outcome in (None, Outcome.UNKNOWN) and attempt.sender == mine.sender and _meet(mine, attempt)
-        for attempt in other.attempts
+def is_ambiguous_with(message: MessageState, number: int, other: MessageState) -> bool:
+    """Whether a list row found for attempt ``number`` (from 1) of a message may be an attempt of the other message."""
+    attempt = message.attempts[number - 1]
+    return _has_same_text(message.request, other.request) and any(
+        is_open(rival) and rival.sender == attempt.sender and _overlaps(attempt, rival) for rival in other.attempts
     )
 
 
-def _meet(one: AttemptState, other: AttemptState) -> bool:
-    """Whether their calls can have fallen into one search of the list."""
+def _overlaps(one: AttemptState, other: AttemptState) -> bool:
+    """Whether the calls of both attempts can lie in one search window of the list."""
     return not _ended_before(one, other) and not _ended_before(other, one)
 
 
@@ -31,14 +31,12 @@ def _ended_before(one: AttemptState, other: AttemptState) -> bool:
     return one.intent_until is not None and one.intent_until + CLOCK_SKEW < other.issued_at - CLOCK_SKEW
 
 
-def _alike(one: SendRequest, other: SendRequest) -> bool:
-    """Texts that Twilio composes or rewrites cannot be told apart; others by their letters and digits."""
-    return not _plain(one) or not _plain(other) or _letters(one.body or "") == _letters(other.body or "")
+def _has_same_text(one: SendRequest, other: SendRequest) -> bool:
+    """Whether the list cannot tell the texts apart: their letters and digits are equal, or Twilio composes one."""
+    if not _is_sent_as_written(one) or not _is_sent_as_written(other):
+        return True
+    return letters_and_digits(one.body or "") == letters_and_digits(other.body or "")
 
 
-def _plain(request: SendRequest) -> bool:
+def _is_sent_as_written(request: SendRequest) -> bool:
     return request.body is not None and not request.shorten_urls and not request.smart_encoding
-
-
-def _letters(text: str) -> str:
-    return "".join(char for char in unicodedata.normalize("NFKD", text).casefold() if char.isalnum())

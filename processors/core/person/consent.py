@@ -1,6 +1,7 @@
-"""Who may be texted: what a person last said, to everything or to one program.
+"""Consent: whether a person may be texted, by what the person last said about everything or about one program.
 
-Nothing is overwritten: the whole history is the evidence (47 CFR 64.1200(a)(10); a STOP is kept for good).
+Nothing is overwritten: the whole history is the evidence.
+Source: 47 CFR 64.1200(a)(10), revocation of consent; an opt-out does not expire.
 """
 
 from __future__ import annotations
@@ -15,6 +16,12 @@ from schemas.states import ConsentRecord, ConsentScope
 from schemas.topics import SMS_REVOCATIONS
 
 ALL = "all"
+"""The scope of every text."""
+
+
+def empty_consent(number: str) -> ConsentRecord:
+    """The consent of a person who never said anything."""
+    return ConsentRecord(person=number)
 
 
 def program_scope(program: str) -> str:
@@ -27,14 +34,18 @@ def scopes_for(program: str | None) -> tuple[str, ...]:
     return (ALL,) if program is None else (ALL, program_scope(program))
 
 
-def opted_out(consent: ConsentRecord, program: str | None) -> bool:
-    """Whether the newest word on this program, or on everything, is no. At the same instant the no holds."""
-    newest = max((entry for entry in consent.history if entry.scope in scopes_for(program)), key=_recency, default=None)
+def is_opted_out(consent: ConsentRecord, program: str | None) -> bool:
+    """Whether the newest entry for this program, or for everything, is an opt-out.
+
+    Of two entries with the same time the opt-out counts.
+    """
+    scopes = scopes_for(program)
+    newest = max((entry for entry in consent.history if entry.scope in scopes), key=_recency, default=None)
     return newest is not None and newest.state is ConsentState.OPTED_OUT
 
 
 def apply_change(consent: ConsentRecord, change: ConsentChange) -> ConsentRecord:
-    """The person's consent after one more change; the same change again alters nothing."""
+    """The person's consent after one more change. A change that was applied before alters nothing."""
     if any(entry.source_id == change.change_id and entry.scope == change.scope for entry in consent.history):
         return consent
     entry = ConsentScope(
@@ -48,8 +59,8 @@ def apply_change(consent: ConsentRecord, change: ConsentChange) -> ConsentRecord
     return replace(consent, history=sorted([*consent.history, entry], key=_recency))
 
 
-def revocations(consent: ConsentRecord, scope: str) -> list[OutgoingRecord]:
-    """What every sender worker must know: the newest word on this scope."""
+def revocation_records(consent: ConsentRecord, scope: str) -> list[OutgoingRecord]:
+    """What every sender worker must know about this scope: its newest entry. Empty where the scope has none."""
     newest = max((entry for entry in consent.history if entry.scope == scope), key=_recency, default=None)
     if newest is None:
         return []
@@ -64,14 +75,15 @@ def revocations(consent: ConsentRecord, scope: str) -> list[OutgoingRecord]:
 
 
 def revocation_key(person: str, scope: str) -> str:
-    """Key of a revocation's record: one for each person and scope, so that compaction keeps the newest."""
+    """The key of a revocation's record: one per person and scope, so that compaction retains the newest."""
     return f"{person}|{scope}"
 
 
 def newest_revocation(revocations: Iterable[Revocation]) -> Revocation | None:
-    """Of what is known about several scopes, the word that holds. At the same instant the no holds."""
-    return max(revocations, key=lambda word: (word.occurred_at, word.revoked), default=None)
+    """The revocation that counts among those of several scopes: the newest; of two with the same time, the opt-out."""
+    return max(revocations, key=lambda revocation: (revocation.occurred_at, revocation.revoked), default=None)
 
 
 def _recency(entry: ConsentScope) -> tuple[object, ...]:
+    """Sort key: time, then opt-out after opt-in, then the id, so that the order never depends on arrival."""
     return (entry.occurred_at, entry.state is ConsentState.OPTED_OUT, entry.source_id)

@@ -1,9 +1,10 @@
-"""What the person stage's core is given and what it answers: values only, the shell does the rest."""
+"""The values that go into the person stage's core and come out of it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from schemas.records import AttemptResult, ConsentChange, InboundMessage, ListEntry, Record, SendRequest, TwilioCallback
 from schemas.states import ConsentRecord, MessageState
@@ -11,7 +12,12 @@ from schemas.topics import Topic
 
 
 class UnprocessableRecord(Exception):
-    """This record can never be handled: it belongs in its topic's dead letter, under a stable ``reason``."""
+    """A record that can never be handled and belongs in its topic's dead-letter topic.
+
+    Attributes:
+        reason: The stable word the dead letter is published under.
+        detail: What is wrong, and how upstream can put it right.
+    """
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(f"{reason}: {detail}")
@@ -19,12 +25,11 @@ class UnprocessableRecord(Exception):
         self.detail = detail
 
 
-@dataclass(frozen=True, slots=True)
-class WakeUp:
-    """The schedule's own input: the time a message was waiting for has come.
+class WakeUp(Struct, frozen=True):
+    """The input of the schedule: the time a message was waiting for has come.
 
-    No record in Kafka stands behind it, so the shell removes the schedule's entry only when what was decided is
-    published: after a crash in between the same wake-up comes again and finds its decision in the state.
+    No Kafka record stands behind a wake-up. The shell therefore deletes the schedule's entry only after the decision
+    was published: after a crash in between, the same wake-up comes again and finds the decision in the message's state.
     """
 
     person: str
@@ -34,25 +39,31 @@ class WakeUp:
 PersonInput = SendRequest | ConsentChange | InboundMessage | TwilioCallback | AttemptResult | ListEntry | WakeUp
 
 
-@dataclass(frozen=True, slots=True)
-class SourceOffset:
-    """Where an input was read; a wake-up comes from the topic ``""`` at offset -1."""
+class SourceOffset(Struct, frozen=True):
+    """The place in Kafka that an input was read from."""
 
     topic: str
     offset: int
 
 
-@dataclass(frozen=True, slots=True)
-class PersonState:
-    """One person as far as an input concerns them: consent, and the messages `messages_wanted` names."""
+NO_SOURCE = SourceOffset("", -1)
+"""The place of a wake-up, which no Kafka record stands behind."""
+
+
+class PersonState(Struct, frozen=True):
+    """What is known of one person: consent, and the messages that an input concerns.
+
+    Attributes:
+        number: The person's number in E.164.
+        messages: ``message_id`` to state: the one message ``message_id_needed`` names, or all where it names none.
+    """
 
     number: str
     consent: ConsentRecord
     messages: Mapping[str, MessageState] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class OutgoingRecord:
+class OutgoingRecord(Struct, frozen=True):
     """One record to publish."""
 
     topic: Topic
@@ -60,9 +71,14 @@ class OutgoingRecord:
     record: Record
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """What to save (durably, first) and what to publish (then). Empty: nothing changes and nothing is said."""
+class Decision(Struct, frozen=True):
+    """What to save (durably, first), then what to publish. An empty decision changes and publishes nothing.
+
+    Attributes:
+        consent: The person's new consent, or None where it did not change.
+        messages: The new states of messages that changed, or that must be written once more.
+        records: What to publish after the save is durable.
+    """
 
     consent: ConsentRecord | None = None
     messages: tuple[MessageState, ...] = ()

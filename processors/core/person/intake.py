@@ -1,33 +1,71 @@
-"""Intake of a send request: is it new, and is it one that can be sent at all?"""
+"""Intake of a send request: parsed once, into all that is needed to send it, or refused with the field and the fix."""
 
 from __future__ import annotations
 
 import re
 from datetime import datetime
 from hashlib import blake2b
-from zoneinfo import available_timezones
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from processors.core.person.decision import UnprocessableRecord
-from processors.core.person.rules import Refuse
+from processors.core.person.rules.verdicts import Refuse
 from processors.core.policy import Policy, Sender, UnknownSenderError
-from processors.core.sms import phone_numbers, rate_card, segments
+from processors.core.sms import rate_card
+from processors.core.sms.phone_numbers import BadNumber, PhoneNumber, parse_number
+from processors.core.sms.segments import Measure, measure, smart_encode
 from schemas.records import SendRequest
 from schemas.states import MessageState, Phase
 
 MAX_BODY = 1_600
-"""Characters Twilio takes in one message (error 21617)."""
+"""Characters of one message. Source: Twilio error 21617."""
 MAX_MEDIA = 10
+"""Media files of one message. Source: https://www.twilio.com/docs/messaging/api/message-resource, ``MediaUrl``."""
 MAX_TO = 100
+"""Characters of a recipient that can still be a key; no real number is longer than 16."""
 VALIDITY_S = range(1, 36_001)
+"""Seconds. Source: https://www.twilio.com/docs/messaging/api/message-resource, ``ValidityPeriod``."""
 _MESSAGE_ID = re.compile(r"[!-~]{1,200}")
-_VOLATILE = frozenset({"requested_at", "replay_id"})
+_NOT_CONTENT = frozenset({"requested_at", "replay_id"})
+
+
+class ParsedRequest(Struct, frozen=True):
+    """A send request without a fault, and what was read from it.
+
+    Attributes:
+        number: The recipient.
+        sender: The sender that the request asks for, or that the policy chooses.
+        measure: The size of the text as it will be sent, after smart encoding where the request asks for that.
+    """
+
+    request: SendRequest
+    number: PhoneNumber
+    sender: Sender
+    measure: Measure
+
+
+def parse_request(request: SendRequest, policy: Policy) -> ParsedRequest | Refuse:
+    """Read a request: all that is needed to send it, or why it cannot be sent."""
+    number = parse_number(request.to)
+    if isinstance(number, BadNumber):
+        return Refuse(number.reason, f"to: {number.detail}")
+    sender = _requested_sender(request, policy)
+    if isinstance(sender, Refuse):
+        return sender
+    fault = _content_fault(request) or _time_fault(request, policy)
+    if fault is not None:
+        return fault
+    text = request.body or ""
+    return ParsedRequest(request, number, sender, measure(smart_encode(text) if request.smart_encoding else text))
 
 
 def content_hash(request: SendRequest) -> str:
-    """Tells a repeated request from another one under the same id: all but the time and the replay."""
-    content = [_ordered(getattr(request, name)) for name in request.__struct_fields__ if name not in _VOLATILE]
+    """A digest of all fields but ``requested_at`` and ``replay_id``.
+
+    It tells a repeated request from another request under the same ``message_id``.
+    """
+    content = [_ordered(getattr(request, name)) for name in request.__struct_fields__ if name not in _NOT_CONTENT]
     return blake2b(repr(content).encode(), digest_size=16).hexdigest()
 
 
@@ -36,7 +74,11 @@ def _ordered(value: object) -> object:
 
 
 def open_message(request: SendRequest, policy: Policy, now: datetime) -> MessageState:
-    """A new message, not yet judged by any rule. Raises UnprocessableRecord if its id or its number cannot be a key."""
+    """The state of a new message, before any rule was asked.
+
+    Raises:
+        UnprocessableRecord: ``message_id`` or ``to`` cannot be part of a key, so no state can be stored.
+    """
     if not _MESSAGE_ID.fullmatch(request.message_id):
         raise UnprocessableRecord(
             "bad_message_id", f"message_id {request.message_id!r}: give 1 to 200 visible ASCII characters"
@@ -45,72 +87,59 @@ def open_message(request: SendRequest, policy: Policy, now: datetime) -> Message
         raise UnprocessableRecord(
             "bad_number", f"to {request.to[:MAX_TO]!r}: give a number in E.164, like +12125550123"
         )
-    kind = policy.classes[request.message_class]
+    class_policy = policy.classes[request.message_class]
     return MessageState(
         message_id=request.message_id,
         phase=Phase.WAITING,
         request=request,
         request_hash=content_hash(request),
-        lane=kind.lane,
-        deadline=request.deadline or max(now, request.send_at or now) + kind.deadline,
+        lane=class_policy.lane,
+        deadline=request.deadline or max(now, request.send_at or now) + class_policy.deadline,
         updated_at=now,
     )
 
 
-def sender_of(request: SendRequest, policy: Policy) -> Sender:
-    """The sender a request asks for. Raises UnknownSenderError, naming those there are."""
-    named = request.sender or request.messaging_service
-    return policy.sender(named) if named else policy.sender_for(request.to, request.sender_pool)
-
-
-def fault(request: SendRequest, policy: Policy) -> Refuse | None:
-    """What makes a request impossible to send, in words that name the field and the fix, or None."""
-    return _bad_number(request) or _bad_sender(request, policy) or _bad_content(request) or _bad_times(request)
-
-
-def measured(message: MessageState, policy: Policy, now: datetime) -> MessageState:
-    """The message with what it will take: country, number type, encoding, segments and the estimate of its cost.
-
-    Only for a request without a fault.
-    """
-    request = message.request
-    sender = sender_of(request, policy)
-    number = phone_numbers.parse_number(request.to)
-    assert isinstance(number, phone_numbers.PhoneNumber)
-    text = request.body or ""
-    measure = segments.measure(segments.smart_encode(text) if request.smart_encoding else text)
-    count = max(1, measure.segments)
-    money = rate_card.estimate(count, number.region, sender.number_type, len(request.media_urls), now, policy.rates)
+def with_measures(message: MessageState, parsed: ParsedRequest, policy: Policy, now: datetime) -> MessageState:
+    """The message with its country, number type, encoding, segments and estimated cost."""
+    segments = max(1, parsed.measure.segments)
+    number_type, country = parsed.sender.number_type, parsed.number.region
+    media = len(message.request.media_urls)
+    money = rate_card.estimate(segments, country, number_type, media, now, policy.rates)
     return replace(
         message,
-        country=number.region,
-        number_type=sender.number_type,
-        encoding=measure.encoding,
-        segments=count,
+        country=country,
+        number_type=number_type,
+        encoding=parsed.measure.encoding,
+        segments=segments,
         estimated_cost=money.amount,
         currency=money.currency,
     )
 
 
-def _bad_number(request: SendRequest) -> Refuse | None:
-    number = phone_numbers.parse_number(request.to)
-    return Refuse(number.reason, f"to: {number.detail}") if isinstance(number, phone_numbers.BadNumber) else None
+def find_sender(request: SendRequest, policy: Policy) -> Sender:
+    """The sender that a request asks for, or that the policy chooses.
+
+    Raises:
+        UnknownSenderError: This installation has no such sender or pool; the text lists those it has.
+    """
+    named = request.sender or request.messaging_service
+    return policy.sender(named) if named else policy.sender_for(request.to, request.sender_pool)
 
 
-def _bad_sender(request: SendRequest, policy: Policy) -> Refuse | None:
+def _requested_sender(request: SendRequest, policy: Policy) -> Sender | Refuse:
     given = [name for name in ("sender", "messaging_service", "sender_pool") if getattr(request, name) is not None]
     if len(given) > 1:
         return Refuse("ambiguous_sender", f"{' and '.join(given)}: give one of them, or none for the default pool")
     try:
-        sender = sender_of(request, policy)
+        sender = find_sender(request, policy)
     except UnknownSenderError as error:
         return Refuse("unknown_sender", f"{given[0] if given else 'sender_pool'}: {error}", replayable=True)
     if request.shorten_urls and sender.kind != "service":
         return Refuse("shorten_urls_needs_service", "shorten_urls: only a Messaging Service can shorten links")
-    return None
+    return sender
 
 
-def _bad_content(request: SendRequest) -> Refuse | None:
+def _content_fault(request: SendRequest) -> Refuse | None:
     if not (request.body or request.content_sid or request.media_urls):
         return Refuse("empty_message", "body: empty; give body, content_sid or media_urls")
     if request.body and not request.body.strip() and not request.media_urls:
@@ -126,11 +155,11 @@ def _bad_content(request: SendRequest) -> Refuse | None:
     return None
 
 
-def _bad_times(request: SendRequest) -> Refuse | None:
+def _time_fault(request: SendRequest, policy: Policy) -> Refuse | None:
     if request.validity_s is not None and request.validity_s not in VALIDITY_S:
         return Refuse("bad_validity", f"validity_s: {request.validity_s}; give 1 to 36000 seconds")
     if request.deadline and request.send_at and request.deadline <= request.send_at:
         return Refuse("deadline_before_send_at", "deadline: before send_at; give a later one")
-    if request.time_zone is not None and request.time_zone not in available_timezones():
+    if request.time_zone is not None and request.time_zone not in policy.time_zones:
         return Refuse("unknown_time_zone", f"time_zone: {request.time_zone!r} is no IANA zone, like America/Chicago")
     return None

@@ -1,4 +1,8 @@
-"""What settles an attempt: answers are merged by how certain they are, not by when they arrive."""
+"""What settles an attempt: answers are merged by how certain they are, not by when they arrive.
+
+An attempt without a certain answer is unknown. Twilio's message list is then asked at the times the policy names, and
+only after the last of them the message class decides: send again, expire, or park the message for a person to decide.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +10,20 @@ from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
-from processors.core.policy import Timing
+from processors.core.person.decision import PersonState
+from processors.core.person.rules.deadline import EXPIRED
+from processors.core.person.rules.verdicts import Refuse
+from processors.core.person.transitions import dispatch_or_wait, fail_message, with_attempt
+from processors.core.policy import Policy, Timing
 from schemas.records import AttemptResult, Outcome
-from schemas.states import AttemptState
+from schemas.states import AttemptState, MessageState, Phase
+
+OUTCOME_UNKNOWN = "outcome_unknown"
+LOOK_UP = "look_up"
+CLAIMED_ELSEWHERE = "claimed_elsewhere"
+"""Reason of a look-up that found a message which by now belongs to another attempt."""
+LOOK_UP_PATIENCE = timedelta(seconds=60)
+"""A look-up without an answer after this time is asked again. Repeating is safe: a look-up only reads."""
 
 _CERTAINTY = {
     None: 0,
@@ -20,10 +35,10 @@ _CERTAINTY = {
 }
 
 
-def merge(attempt: AttemptState, result: AttemptResult) -> AttemptState:
-    """The attempt after one more answer: any certain answer beats unknown, and a repeat of either changes nothing.
+def merge_result(attempt: AttemptState, result: AttemptResult) -> AttemptState:
+    """The attempt after one more answer: any certain answer beats unknown, and a repeated answer changes nothing.
 
-    So an ``unknown`` repeated after a crash does no harm, and the sender stage need not remember its answers.
+    So an ``unknown`` that is repeated after a crash does no harm, and the sender stage need not remember its answers.
     """
     outcome = Outcome.UNKNOWN if result.outcome is Outcome.ABSENT else result.outcome
     if _CERTAINTY[outcome] <= _CERTAINTY[attempt.outcome]:
@@ -40,29 +55,77 @@ def merge(attempt: AttemptState, result: AttemptResult) -> AttemptState:
     )
 
 
-def accepted_by_callback(attempt: AttemptState, sid: str, at: datetime) -> AttemptState:
-    """A callback that carries our attempt's id proves that Twilio accepted it, whatever we had believed."""
+def accept_by_status(attempt: AttemptState, sid: str, at: datetime) -> AttemptState:
+    """The attempt after Twilio reported a status of it, which proves that Twilio accepted it."""
     if attempt.outcome is Outcome.ACCEPTED:
         return attempt
     return replace(attempt, outcome=Outcome.ACCEPTED, sid=sid, settled_at=at)
 
 
-def call_ended(attempt: AttemptState, timing: Timing) -> datetime:
-    """From this instant on the attempt's call is over, whatever became of it: only then is absence evidence."""
-    return (attempt.intent_until or attempt.issued_at) + timing.call_timeout
+def mark_unknown(message: MessageState, policy: Policy, now: datetime) -> MessageState:
+    """Nobody knows whether Twilio accepted the last attempt: wait for evidence until the first look-up."""
+    wake_at = next_look_up(message.attempts[-1], policy.timing, now) or now
+    return replace(
+        message,
+        phase=Phase.UNKNOWN,
+        wake_at=wake_at,
+        wait_reason=OUTCOME_UNKNOWN,
+        wait_since=now,
+        updated_at=now,
+    )
+
+
+def continue_settlement(message: MessageState, person: PersonState, policy: Policy, now: datetime) -> MessageState:
+    """Ask Twilio's list once more, or let the message class end the wait for evidence."""
+    attempt = message.attempts[-1]
+    # The list is asked at least once, also when an outage of this stage has used up all the time there was.
+    time_left = now < given_up_at(attempt, policy.timing) or not _is_looked_up(message)
+    if attempt.look_ups < len(policy.timing.look_ups) and time_left:
+        return replace(message, wait_reason=LOOK_UP, wake_at=now + LOOK_UP_PATIENCE, updated_at=now)
+    if message.request.resend_if_unknown:
+        attempt = replace(attempt, outcome=Outcome.NOT_SENT, reason="resend_if_unknown", settled_at=now)
+        return dispatch_or_wait(with_attempt(message, attempt, now), person, policy, now)
+    expires = policy.classes[message.request.message_class].on_unknown == "expire"
+    detail = "Twilio's answer was lost and its message list does not show the message; it may have been sent"
+    return fail_message(message, Refuse(EXPIRED if expires else OUTCOME_UNKNOWN, detail), None, now)
+
+
+def apply_look_up(message: MessageState, result: AttemptResult, policy: Policy, now: datetime) -> MessageState:
+    """After a look-up that did not find the message, or could not read the list."""
+    if message.phase is not Phase.UNKNOWN or result.attempt < len(message.attempts):
+        return message
+    if result.reason == CLAIMED_ELSEWHERE:
+        # Repeat the look-up at once, now without the SID it found, as if it had not been asked.
+        return replace(message, wait_reason=OUTCOME_UNKNOWN, wake_at=now, updated_at=message.wait_since or now)
+    attempt = message.attempts[-1]
+    if result.outcome is Outcome.ABSENT:
+        attempt = replace(attempt, look_ups=attempt.look_ups + 1)
+    end = given_up_at(attempt, policy.timing)
+    if result.outcome is Outcome.ABSENT:
+        wake_at = next_look_up(attempt, policy.timing, now) or end
+    else:
+        wake_at = now + LOOK_UP_PATIENCE
+    message = with_attempt(message, attempt, now)
+    return replace(message, wait_reason=OUTCOME_UNKNOWN, wake_at=max(now, min(wake_at, end)), updated_at=now)
 
 
 def next_look_up(attempt: AttemptState, timing: Timing, now: datetime) -> datetime | None:
-    """When Twilio's list is to be asked (again), or None when it has been asked often enough."""
+    """When to ask Twilio's list (again), or None when it was asked often enough."""
     if attempt.look_ups >= len(timing.look_ups):
         return None
     return max(now, call_ended(attempt, timing) + timing.look_ups[attempt.look_ups])
 
 
 def given_up_at(attempt: AttemptState, timing: Timing) -> datetime:
-    """When the class's own policy ends the wait for evidence, be the list silent, ambiguous or unreadable."""
+    """When the message class ends the wait, even if the list was silent, ambiguous or unreadable until then."""
     return call_ended(attempt, timing) + timing.settle_by
 
 
-LOOK_UP_PATIENCE = timedelta(seconds=60)
-"""A look-up that is not answered by then is asked again: reading changes nothing."""
+def call_ended(attempt: AttemptState, timing: Timing) -> datetime:
+    """The instant from which the attempt's call is certainly over. Only then is absence from the list evidence."""
+    return (attempt.intent_until or attempt.issued_at) + timing.call_timeout
+
+
+def _is_looked_up(message: MessageState) -> bool:
+    """Whether the list was asked since the outcome became unknown: ``updated_at`` moves with each look-up."""
+    return message.wait_since is None or message.updated_at > message.wait_since

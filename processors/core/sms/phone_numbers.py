@@ -1,4 +1,4 @@
-"""A recipient's number: E.164 only, with region, line type and the time zones it may be in.
+"""A recipient's number: E.164 only, with its region and the time zones it may be in.
 
 A number counts as usable when it is *possible* (its country and its length exist), not when it is *valid* (its range
 is assigned). Assignments change before metadata does, Twilio's answer (21211, 21614) is the authority, and numbers
@@ -10,7 +10,6 @@ No default region: a national number means different people in different countri
 
 import re
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import lru_cache
 
 import phonenumbers
@@ -22,17 +21,6 @@ _E164 = re.compile(r"\+[1-9][0-9]{1,14}")
 _DECORATION = re.compile(r"[\s().\-/\u00a0\u200e\u202a\u202c\u2010-\u2015]")
 
 
-class LineType(StrEnum):
-    """What kind of line a number is, as far as its range tells. North America doesn't tell mobile from fixed."""
-
-    MOBILE = "mobile"
-    FIXED = "fixed"
-    FIXED_OR_MOBILE = "fixed_or_mobile"
-    TOLL_FREE = "toll_free"
-    VOIP = "voip"
-    UNKNOWN = "unknown"
-
-
 @dataclass(frozen=True, slots=True)
 class PhoneNumber:
     """A usable number. ``region`` is an ISO 3166 country, or ``001`` for a global network.
@@ -42,7 +30,6 @@ class PhoneNumber:
 
     e164: str
     region: str
-    line_type: LineType
     zones: tuple[str, ...]
 
 
@@ -55,13 +42,6 @@ class BadNumber:
     detail: str
 
 
-_LINE_TYPES = {
-    PhoneNumberType.MOBILE: LineType.MOBILE,
-    PhoneNumberType.FIXED_LINE: LineType.FIXED,
-    PhoneNumberType.FIXED_LINE_OR_MOBILE: LineType.FIXED_OR_MOBILE,
-    PhoneNumberType.TOLL_FREE: LineType.TOLL_FREE,
-    PhoneNumberType.VOIP: LineType.VOIP,
-}
 _COSTLY = {PhoneNumberType.PREMIUM_RATE: "premium-rate", PhoneNumberType.SHARED_COST: "shared-cost"}
 _IMPOSSIBLE = {
     ValidationResult.INVALID_COUNTRY_CODE: "no such country calling code",
@@ -102,7 +82,7 @@ def _checked(raw: str, number: phonenumbers.PhoneNumber) -> PhoneNumber | BadNum
     if line in _COSTLY:
         detail = f"{raw}: a {_COSTLY[line]} number in {country}; give the person's own number"
         return BadNumber(raw, "premium_number", detail)
-    return PhoneNumber(e164, country, _LINE_TYPES.get(line, LineType.UNKNOWN), _zones(number))
+    return PhoneNumber(e164, country, _zones(number))
 
 
 def _country(number: phonenumbers.PhoneNumber) -> str:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import cast
 
 import pytest
 from faust.stores.rocksdb import Store
-from msgspec import structs
+from msgspec.structs import replace
 
 from processors.core.person.decision import Decision, PersonState, WakeUp
 from processors.person.tables import PersonTables, droppable, message_key, schedule_key, scheduled
@@ -62,7 +61,7 @@ def disk(tmp_path: Path) -> Iterator[Disk]:
 
 def test_a_person_is_loaded_with_the_wanted_message_or_with_all_and_only_theirs(disk: Disk) -> None:
     for person, message_id in ((PERSON, "m1"), (PERSON, "m2"), (OTHER, "m3")):
-        state = structs.replace(STATE, message_id=message_id)
+        state = replace(STATE, message_id=message_id)
         disk.put("messages", {message_key(person, message_id): CODEC.encode(state)})
 
     assert set(disk.tables.load(0, PERSON, None).messages) == {"m1", "m2"}
@@ -73,7 +72,7 @@ def test_a_person_is_loaded_with_the_wanted_message_or_with_all_and_only_theirs(
 
 def test_the_schedule_follows_a_messages_wake_up(disk: Disk) -> None:
     key = message_key(PERSON, "m1")
-    first, second = structs.replace(STATE, wake_at=NOW), structs.replace(STATE, wake_at=NOW + timedelta(hours=1))
+    first, second = replace(STATE, wake_at=NOW), replace(STATE, wake_at=NOW + timedelta(hours=1))
     known = replace(NOBODY, messages={"m1": first})
 
     assert disk.tables.changes(NOBODY, Decision(messages=(first,))).schedule == {schedule_key(NOW, key): b"1"}
@@ -86,14 +85,14 @@ def test_the_schedule_follows_a_messages_wake_up(disk: Disk) -> None:
 
 def test_a_message_saved_again_has_its_entry_written_again(disk: Disk) -> None:
     """After a crash between the two writes the message may stand there without it."""
-    waiting = structs.replace(STATE, wake_at=NOW)
+    waiting = replace(STATE, wake_at=NOW)
     known = replace(NOBODY, messages={"m1": waiting})
 
     assert disk.tables.changes(known, Decision(messages=(waiting,))).schedule == {scheduled(PERSON, waiting): b"1"}
 
 
 def test_a_wake_ups_own_entry_stays_until_its_decision_is_published(disk: Disk) -> None:
-    waiting = structs.replace(STATE, wake_at=NOW)
+    waiting = replace(STATE, wake_at=NOW)
     known = replace(NOBODY, messages={"m1": waiting})
 
     changes = disk.tables.changes(known, Decision(messages=(STATE,)), keep=scheduled(PERSON, waiting))
@@ -116,7 +115,7 @@ def test_what_is_due_comes_in_the_order_of_time_and_no_more_than_asked_for(disk:
 
 def test_the_sweep_goes_through_all_messages_and_goes_on_where_it_was(disk: Disk) -> None:
     for name in "abcd":
-        state = structs.replace(STATE, message_id=name)
+        state = replace(STATE, message_id=name)
         disk.put("messages", {message_key(PERSON, name): CODEC.encode(state)})
     disk.put("messages", {message_key(PERSON, "c2"): b"not a state"})
 
@@ -131,7 +130,7 @@ def test_the_sweep_goes_through_all_messages_and_goes_on_where_it_was(disk: Disk
 
 def test_only_messages_that_ended_long_ago_are_forgotten() -> None:
     before = NOW - timedelta(days=1)
-    old = structs.replace(STATE, updated_at=NOW - timedelta(days=2), wake_at=None)
-    assert droppable(structs.replace(old, phase=Phase.FINISHED), before)
-    assert not droppable(structs.replace(old, phase=Phase.ACCEPTED), before)
-    assert not droppable(structs.replace(old, phase=Phase.FINISHED, updated_at=NOW), before)
+    old = replace(STATE, updated_at=NOW - timedelta(days=2), wake_at=None)
+    assert droppable(replace(old, phase=Phase.FINISHED), before)
+    assert not droppable(replace(old, phase=Phase.ACCEPTED), before)
+    assert not droppable(replace(old, phase=Phase.FINISHED, updated_at=NOW), before)

@@ -16,6 +16,7 @@ from random import Random
 from msgspec.structs import replace
 
 from processors.core.person import decide as core
+from processors.core.person.consent import empty_consent
 from processors.core.person.decision import Decision, PersonInput, PersonState, SourceOffset
 from processors.core.policy import Policy
 from schemas.codec import Codec
@@ -98,11 +99,11 @@ class People:
     def hear(self, record: PersonInput) -> None:
         """One more record of the person's topics."""
         self._offset += 1
-        number, wanted = core.person_of(record), core.message_needed(record)
+        number, wanted = core.person_of(record), core.message_id_needed(record)
         known = self.messages.get(wanted or "")
         person = PersonState(
             number,
-            self.consents.get(number) or core.empty_consent(number),
+            self.consents.get(number) or empty_consent(number),
             {known.message_id: known} if known is not None else {},
         )
         origin = SourceOffset(type(record).__name__, self._offset)

@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from processors.core.person import decide as core
-from processors.core.person.decision import Decision, PersonInput, PersonState, SourceOffset, WakeUp
+from processors.core.person.consent import empty_consent
+from processors.core.person.decision import NO_SOURCE, Decision, PersonInput, PersonState, SourceOffset, WakeUp
 from processors.core.policy import Policy
 from schemas.records import Dispatch, Record, SendRequest
 from schemas.states import ConsentRecord, MessageState
@@ -32,7 +33,7 @@ class Stage:
     def feed(self, record: PersonInput) -> list[Record]:
         """Handle one new record of the person's topics; what it makes the stage publish."""
         topic = type(record).__name__
-        origin = SourceOffset("", -1) if isinstance(record, WakeUp) else SourceOffset(topic, self._offsets[topic])
+        origin = NO_SOURCE if isinstance(record, WakeUp) else SourceOffset(topic, self._offsets[topic])
         self._offsets[topic] += 1
         if not isinstance(record, WakeUp):
             self.log.append((record, origin))
@@ -60,7 +61,7 @@ class Stage:
 
     def _load(self, number: str) -> PersonState:
         mine = {key: message for key, message in self.messages.items() if message.request.to == number}
-        return PersonState(number, self.consents.get(number, core.empty_consent(number)), mine)
+        return PersonState(number, self.consents.get(number, empty_consent(number)), mine)
 
     def _apply(self, number: str, decision: Decision) -> list[Record]:
         if decision.consent is not None:

@@ -21,7 +21,7 @@ REPORTS = st.builds(
 def added(reports: list[StatusReport]) -> list[StatusReport]:
     evidence: list[StatusReport] = []
     for report in reports:
-        evidence = statuses.add(evidence, report)
+        evidence = statuses.add_report(evidence, report)
     return evidence
 
 
@@ -37,6 +37,6 @@ def test_an_earlier_report_that_comes_later_changes_nothing() -> None:
 def test_the_status_does_not_depend_on_the_order(reports: list[StatusReport], chance: object) -> None:
     shuffled = list(reports)
     chance.shuffle(shuffled)  # type: ignore[attr-defined]  # hypothesis gives a Random
-    one, other = statuses.merged(added(reports)), statuses.merged(added(shuffled))
+    one, other = statuses.effective_report(added(reports)), statuses.effective_report(added(shuffled))
 
     assert (one and (one.attempt, one.status)) == (other and (other.attempt, other.status))
