@@ -1,8 +1,4 @@
-"""Writes the pages that repeat what the code says. ``--check`` writes nothing and names those that are stale.
-
-What code cannot say of itself (what a setting is for, what to do about a reason) stands in ``meanings.toml``; a setting
-or a reason that has no line there, or a line that nothing stands behind, ends this script with its name.
-"""
+"""Write the pages that repeat what the code says. ``--check`` writes nothing and names the stale pages."""
 
 from __future__ import annotations
 

@@ -24,6 +24,7 @@ from msgspec import Struct
 
 from schemas import avro_compiler, records, states
 from schemas.errors import DecodeError, EncodeError
+from schemas.reasons import DeadLetterReason
 from schemas.topics import Topic
 
 R = TypeVar("R")
@@ -131,9 +132,9 @@ class Codec:
     def decode(self, expected: type[R], data: bytes | None) -> R:
         """The record these bytes are. Raises DecodeError and nothing else."""
         if not data:
-            raise DecodeError("empty", "the record has no value")
+            raise DecodeError(DeadLetterReason.EMPTY, "the record has no value")
         if len(data) < _HEADER.size or data[:1] != MAGIC:
-            raise DecodeError("not_avro", f"starts with {data[:5].hex()}, not 00 and a 4-byte schema id")
+            raise DecodeError(DeadLetterReason.NOT_AVRO, f"starts with {data[:5].hex()}, not 00 and a 4-byte schema id")
         writer = self._writer(_HEADER.unpack_from(data)[1], expected)
         if writer is latest_schemas()[expected.__name__]:
             read = _reader(cast(Any, expected))
@@ -154,9 +155,11 @@ class Codec:
             record = _from_dict(expected, cast(dict[str, Any], values))  # our schemas are records
         except Exception as error:
             # fastavro raises whatever the broken bytes provoke: struct.error, EOFError, UnicodeDecodeError, ...
-            raise DecodeError("undecodable", f"{expected.__name__}: {error!r}") from error
+            raise DecodeError(DeadLetterReason.UNDECODABLE, f"{expected.__name__}: {error!r}") from error
         if body.tell() != len(data):
-            raise DecodeError("trailing_bytes", f"{len(data) - body.tell()} bytes after {expected.__name__}")
+            raise DecodeError(
+                DeadLetterReason.TRAILING_BYTES, f"{len(data) - body.tell()} bytes after {expected.__name__}"
+            )
         return record
 
     def _writer(self, schema_id: int, expected: type[Any]) -> Schema:
@@ -174,8 +177,8 @@ class Codec:
                 return schema
             others.append(schema["name"])
         if others:
-            raise DecodeError("wrong_record", f"id {schema_id} is {others[0]}, not {name}")
-        raise DecodeError("unknown_schema_id", f"id {schema_id} is neither in ids.json nor registered")
+            raise DecodeError(DeadLetterReason.WRONG_RECORD, f"id {schema_id} is {others[0]}, not {name}")
+        raise DecodeError(DeadLetterReason.UNKNOWN_SCHEMA_ID, f"id {schema_id} is neither in ids.json nor registered")
 
     def _meanings(self, schema_id: int, name: str) -> Iterator[Schema]:
         """What the id may name, best first."""

@@ -32,7 +32,19 @@ class KeySpace(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """One topic: its name, its key, the record on it, and how Kafka keeps it."""
+    """One topic: its name, its key, the record on it, and how Kafka retains it.
+
+    Attributes:
+        name: The topic's name at the broker.
+        key: What the topic's key names; topics of one key space have the same number of partitions.
+        record: The type of the topic's values.
+        partitions: How many partitions the topic has.
+        retention_ms: How long the broker retains a record, milliseconds; None for ever.
+        cleanup_policy: The broker's ``cleanup.policy``.
+        config: Further settings of the topic at the broker.
+        dead_letter: Name of the topic for records that cannot be handled; None where nothing reads the topic.
+        key_format: How a key is written where ``key`` does not say it, for the documents.
+    """
 
     name: str
     key: KeySpace
@@ -42,14 +54,23 @@ class Topic:
     cleanup_policy: CleanupPolicy = "delete"
     config: Mapping[str, str] = field(default_factory=dict)
     dead_letter: str | None = None
+    key_format: str | None = None
 
 
-def _topic(name: str, key: KeySpace, record: type[records.Record], retention_days: int = 7) -> Topic:
-    return Topic(name, key, record, retention_ms=retention_days * DAY_MS, dead_letter=f"{name}-dlq")
+def _topic(
+    name: str, key: KeySpace, record: type[records.Record], retention_days: int = 7, key_format: str | None = None
+) -> Topic:
+    return Topic(
+        name, key, record, retention_ms=retention_days * DAY_MS, dead_letter=f"{name}-dlq", key_format=key_format
+    )
 
 
-SMS_REQUESTS = _topic("sms-requests", KeySpace.PERSON, records.SendRequest)
-SMS_CONSENT = _topic("sms-consent", KeySpace.PERSON, records.ConsentChange, retention_days=30)
+_ANY_PARTITIONER = "person; any partitioner"
+
+SMS_REQUESTS = _topic("sms-requests", KeySpace.PERSON, records.SendRequest, key_format=_ANY_PARTITIONER)
+SMS_CONSENT = _topic(
+    "sms-consent", KeySpace.PERSON, records.ConsentChange, retention_days=30, key_format=_ANY_PARTITIONER
+)
 SMS_INBOUND = _topic("sms-inbound", KeySpace.PERSON, records.InboundMessage)
 SMS_CALLBACKS = _topic("sms-callbacks", KeySpace.PERSON, records.TwilioCallback)
 SMS_ATTEMPTS = _topic("sms-attempts", KeySpace.PERSON, records.AttemptResult)
@@ -72,6 +93,7 @@ SMS_REVOCATIONS = Topic(
     retention_ms=None,
     cleanup_policy="compact",
     config={"min.cleanable.dirty.ratio": "0.1"},
+    key_format="person and scope, `+12125550123|all`",
 )
 
 LANES: Mapping[Lane, Topic] = {

@@ -19,8 +19,9 @@ from connectors.clickhouse.engine import OneThread
 from connectors.clickhouse.errors import ClickHouseConnectorError, Unstorable
 from connectors.clickhouse.rows import COLUMNS, TABLE, Event, Row, event_row
 from schemas.codec import Codec, EncodedRecord
+from schemas.dead_letters import dead_letter
 from schemas.errors import DecodeError
-from schemas.records import DeadLetter
+from schemas.reasons import DeadLetterReason
 from schemas.topics import BY_NAME, PUBLIC
 
 logger = logging.getLogger(__name__)
@@ -150,12 +151,13 @@ class Sink:
             except DecodeError as error:
                 rejected.append(self._dead_letter(record, error.reason, error.detail))
             except Unstorable as error:
-                rejected.append(self._dead_letter(record, "unstorable", str(error)))
+                rejected.append(self._dead_letter(record, DeadLetterReason.UNSTORABLE, str(error)))
         return rows, rejected
 
     def _dead_letter(self, record: Record, reason: str, detail: str) -> EncodedRecord:
-        letter = DeadLetter(
-            topic=record.topic,
+        letter = dead_letter(
+            self._codec,
+            record.topic,
             partition=record.partition,
             offset=record.offset,
             key=record.key,
@@ -165,10 +167,10 @@ class Sink:
             stage="sink",
             occurred_at=self._now(),
         )
-        name = BY_NAME[record.topic].dead_letter
-        assert name is not None, "every public topic has one"
-        logger.warning("%s[%d] offset %d to %s: %s", record.topic, record.partition, record.offset, name, reason)
-        return EncodedRecord(name, record.key, self._codec.encode(letter))
+        logger.warning(
+            "%s[%d] offset %d to %s: %s", record.topic, record.partition, record.offset, letter.topic, reason
+        )
+        return letter
 
     async def _insert(self, rows: Sequence[Row]) -> None:
         await self._engine.run(self._clickhouse.insert, TABLE, COLUMNS, rows)

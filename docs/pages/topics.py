@@ -6,12 +6,39 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from pages.tools import MEANINGS, NOTE, page, table
+from pages.tools import NOTE, page, table
 
 from processors.person.app import person_changelogs
 from processors.sender.app import sender_changelogs
 from schemas import topics
 from schemas.codec import AvroFile, avro_files
+
+INTRODUCTION = """
+A topic's name is written in one place, [`schemas/topics.py`](../schemas/topics.py). This page repeats it, with the
+fields of [`schemas/avro/`](../schemas/avro).
+
+* **Wire format**: a zero byte, the schema's id in four big-endian bytes, the Avro body (Confluent's format). With a
+  Schema Registry the ids are the registry's; without one they are those of
+  [`schemas/ids.json`](../schemas/ids.json), given below at each record. Records from before there was a registry stay
+  readable. Values of tables always have the ids of `ids.json`: no registry is told of them.
+* **Keys** are UTF-8 text. Producers of ours place them by Java's murmur2. Yours may use any partitioner: a record of
+  the person stage that is found in a partition that is not its person's is put back under the right key (once; a
+  header `smsflow-rekeyed` says so).
+* **Partitions** stands here as 12, the default of `partitions`; every topic of both key spaces has the same number. It
+  cannot be changed later: keys would move away from their state.
+* `smsflow topics apply` creates them all, `smsflow topics show` says what differs.
+* Times are UTC, milliseconds since 1970. Amounts are decimals beside their ISO 4217 currency.
+"""
+RECORDS = """
+Changes of a record are backward compatible: a field may be added with a default, none may be removed or change its
+type. Events have an `event_id` made of what they say, so the same event read twice has the same id: drop the second.
+The last four records, and the one inside, are values of tables, not of topics.
+"""
+CHANGELOG_KEYS = {
+    "smsflow-person-messages-changelog": "person NUL message_id",
+    "smsflow-person-schedule-changelog": "due time, person NUL message_id",
+    "smsflow-sender-attempts-changelog": "`i|attempt_id` (intent), `q|attempt_id|action` (queue)",
+}
 
 
 def topics_page() -> str:
@@ -19,11 +46,11 @@ def topics_page() -> str:
     return page(
         NOTE.format(source="schemas/topics.py and schemas/avro/"),
         "# Topics and records",
-        MEANINGS["pages"]["topics"],
+        INTRODUCTION,
         "## Topics",
         *_topic_tables(),
         "## Records",
-        MEANINGS["pages"]["records"],
+        RECORDS,
         *(_record(json.loads(file.text), file.version, file.id) for file in sorted(avro_files(), key=_place)),
     )
 
@@ -49,13 +76,21 @@ def _topic(topic: topics.Topic) -> list[str]:
     known = any(file.name == record for file in avro_files())
     return [
         f"`{topic.name}`",
-        "the record's" if topic in topics.DEAD_LETTERS else MEANINGS["keys"].get(topic.name, str(topic.key)),
+        "the record's"
+        if topic in topics.DEAD_LETTERS
+        else CHANGELOG_KEYS.get(topic.name, topic.key_format or str(topic.key)),
         f"[{record}](#{record.lower()})" if known else record,
         str(topic.partitions),
         kept,
         topic.cleanup_policy,
         f"`{topic.dead_letter}`" if topic.dead_letter else "none",
     ]
+
+
+def _key(topic: topics.Topic) -> str:
+    if topic in topics.DEAD_LETTERS:
+        return "the record's"
+    return CHANGELOG_KEYS.get(topic.name) or topic.key_format or str(topic.key)
 
 
 def _place(file: AvroFile) -> int:

@@ -15,6 +15,7 @@ from enum import StrEnum
 from hashlib import blake2b
 
 from schemas.backoff import backoff_delay
+from schemas.reasons import ExplainedEnum, FailureReason
 
 
 class Retry(StrEnum):
@@ -26,15 +27,29 @@ class Retry(StrEnum):
     UNKNOWN = "U"
 
 
-class CodeAction(StrEnum):
+class CodeAction(ExplainedEnum):
     """What smsflow does about a code besides ending or repeating the message."""
 
-    OPT_OUT = "opt_out"
-    OPT_OUT_IF_TOLL_FREE = "opt_out_if_toll_free"
-    SLOW_DOWN = "slow_down"
-    PAUSE_SENDER = "pause_sender"
-    STOP_ACCOUNT = "stop_account"
-    NONE = "none"
+    OPT_OUT = (
+        "opt_out",
+        "a STOP of the person is recorded (channel `twilio`), its revocation published, and what waits is cancelled",
+    )
+    OPT_OUT_IF_TOLL_FREE = ("opt_out_if_toll_free", "the same, if the sender is a toll-free number; else nothing")
+    SLOW_DOWN = (
+        "slow_down",
+        "at create: the sender's rate is halved, and grows back by a twentieth of its ceiling a second. At delivery: "
+        "nothing yet",
+    )
+    PAUSE_SENDER = (
+        "pause_sender",
+        "at create: the sender's rate is halved and the sender rests 5 minutes. At delivery: nothing yet",
+    )
+    STOP_ACCOUNT = (
+        "stop_account",
+        "at create: the sender rests 5 minutes and an error is logged",
+        "put the account in order",
+    )
+    NONE = ("none", "nothing beyond ending or repeating the message")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +144,7 @@ def next_try(
     if tries >= min(schedule.tries, code.tries or schedule.tries):
         return Never(code.reason, "tries_used_up")
     at = now + max(back_off(schedule, tries, message_id), retry_after)
-    return Again(at) if at < deadline else Never("expired", "deadline")
+    return Again(at) if at < deadline else Never(FailureReason.EXPIRED, "deadline")
 
 
 def back_off(schedule: Schedule, tries: int, message_id: str) -> timedelta:

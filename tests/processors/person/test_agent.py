@@ -19,6 +19,7 @@ from processors.streaming.ordered_acks import OrderedAcks
 from processors.streaming.partitioner import partition_of
 from schemas.codec import Codec, EncodedRecord
 from schemas.errors import DecodeError
+from schemas.reasons import DeadLetterReason
 from schemas.records import DeadLetter, Revocation
 from schemas.states import ConsentRecord
 from schemas.topics import SMS_REQUESTS, SMS_REVOCATIONS
@@ -49,7 +50,7 @@ class World:
 
     def load(self, partition: int, person: str, wanted: str | None) -> PersonState:
         if self.unreadable:
-            raise DecodeError("unknown_schema_id", "id 99")
+            raise DecodeError(DeadLetterReason.UNKNOWN_SCHEMA_ID, "id 99")
         return PersonState(person, ConsentRecord(person=person))
 
     def changes(self, old: PersonState, decision: Decision, keep: bytes | None = None) -> PersonChanges:
