@@ -15,12 +15,10 @@ from enum import StrEnum
 
 from processors.core.person import statuses
 from processors.core.person.consent import newest_revocation, scopes_for
-from processors.core.person.rules.opted_out import OPTED_OUT
-from processors.core.person.settlement import OUTCOME_UNKNOWN
+from schemas.reasons import FailureReason, OwnStatus
 from schemas.records import DeadLetter, Failed, Revocation, Sent, StatusChanged
 from schemas.topics import BY_NAME, SENDER_INPUTS, SMS_REQUESTS
 
-WAITING = "waiting"
 _INGESTER = "ingester"
 _DISPATCH_TOPICS = frozenset(topic.name for topic in SENDER_INPUTS)
 
@@ -157,7 +155,7 @@ class ReplayFacts:
         self._add_attempt(status.message_id, status.attempt)
         if status.status in statuses.SUCCESSES:
             self.delivered.add(status.message_id)
-        if status.status == WAITING:
+        if status.status == OwnStatus.WAITING:
             known = self.waiting_since.get(status.message_id, status.occurred_at)
             self.waiting_since[status.message_id] = max(known, status.occurred_at)
 
@@ -188,9 +186,9 @@ def _objection(facts: ReplayFacts, failed: Failed) -> str | None:
         return "tried again since"
     if facts.waiting_since.get(message_id, failed.occurred_at) > failed.occurred_at:
         return "in progress again"
-    if failed.reason == OUTCOME_UNKNOWN:
+    if failed.reason == FailureReason.OUTCOME_UNKNOWN:
         return "outcome unknown: it may have been sent"
-    if failed.reason == OPTED_OUT or _revoked(facts, failed):
+    if failed.reason == FailureReason.OPTED_OUT or _revoked(facts, failed):
         return "opted out"
     return None if failed.replayable and not failed.suppressed else "permanent"
 

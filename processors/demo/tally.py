@@ -6,10 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from processors.core.person import statuses
-from processors.core.person.lifecycle import NO_FINAL_STATUS
+from schemas.reasons import OwnStatus
 from schemas.records import Failed, Price, Revocation, Sent, StatusChanged
-
-WAITING = "waiting"
 
 
 @dataclass(slots=True)
@@ -53,10 +51,10 @@ class Tally:
     def _add_status(self, status: StatusChanged) -> None:
         if status.status in statuses.SUCCESSES:
             self.delivered.add(status.message_id)
-        elif status.status == NO_FINAL_STATUS:
+        elif status.status == OwnStatus.NO_FINAL_STATUS:
             self.silent.add(status.message_id)
-        elif status.status == WAITING:
-            self.waiting[status.message_id] = status.reason or WAITING
+        elif status.status == OwnStatus.WAITING:
+            self.waiting[status.message_id] = status.reason or OwnStatus.WAITING
 
     def unfinished(self) -> set[str]:
         """Ids of requests without a final event."""

@@ -11,9 +11,9 @@ from msgspec.structs import replace
 
 from processors.core.person import changes, decide, lifecycle, replays, rules, settlement, statuses, transitions
 from processors.core.person.decision import Decision, PersonState, SourceOffset
-from processors.core.person.failures import BACK_OFF
 from processors.core.person.rules.opted_out import check_opted_out
 from processors.core.policy import Policy
+from schemas.reasons import WaitReason
 from schemas.records import Action, AttemptResult, Outcome, SendRequest
 from schemas.states import MessageState, StatusReport
 from tests.model.protocol import HOWS, How, Model
@@ -124,7 +124,9 @@ def test_no_longer_story_breaks_the_promise(begin: Callable[[], Model]) -> None:
 
 def sends_on_while_unknown(patch: pytest.MonkeyPatch) -> None:
     """Attempt n+1 is issued while n is unknown."""
-    patch.setattr(settlement, "mark_unknown", lambda m, _policy, now: transitions.start_wait(m, BACK_OFF, now, now))
+    patch.setattr(
+        settlement, "mark_unknown", lambda m, _policy, now: transitions.start_wait(m, WaitReason.BACK_OFF, now, now)
+    )
 
 
 def takes_absence_for_proof(patch: pytest.MonkeyPatch) -> None:
@@ -132,7 +134,7 @@ def takes_absence_for_proof(patch: pytest.MonkeyPatch) -> None:
 
     def settle(m: MessageState, result: AttemptResult, _policy: Policy, now: datetime) -> MessageState:
         attempt = replace(m.attempts[-1], outcome=Outcome.NOT_SENT)
-        return transitions.start_wait(replace(m, attempts=[*m.attempts[:-1], attempt]), BACK_OFF, now, now)
+        return transitions.start_wait(replace(m, attempts=[*m.attempts[:-1], attempt]), WaitReason.BACK_OFF, now, now)
 
     patch.setattr(settlement, "apply_look_up", settle)
 

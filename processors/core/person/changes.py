@@ -10,7 +10,7 @@ from processors.core.person import consent as consents
 from processors.core.person import outbox
 from processors.core.person.attempt_ids import join_attempt_id
 from processors.core.person.decision import Decision, PersonState, SourceOffset
-from processors.core.person.rules.opted_out import OPTED_OUT
+from schemas.reasons import FailureReason
 from schemas.states import MessageState
 
 TWILIO_CHANNEL = "twilio"
@@ -36,7 +36,7 @@ def save_change(
 def repeat_all(person: PersonState, message: MessageState) -> Decision:
     """Save and publish everything once more: a crash may have come before the publishing, or before the save."""
     records = outbox.all_records(message, sids_of_others(person, message))
-    if message.failure == OPTED_OUT or _has_reported_opt_out(person, message):
+    if message.failure == FailureReason.OPTED_OUT or _has_reported_opt_out(person, message):
         records += consents.revocation_records(person.consent, consents.ALL)
     return Decision(messages=(message,), records=tuple(records))
 

@@ -25,9 +25,9 @@ from processors.core.person.decision import (
 from processors.core.person.list_entries import apply_buffered_entries, apply_list_entry, buffer_entry
 from processors.core.person.opt_outs import decide_on_consent_change, decide_on_inbound, with_twilio_opt_out
 from processors.core.person.replays import apply_replay
-from processors.core.person.settlement import CLAIMED_ELSEWHERE
 from processors.core.person.transitions import has_open_attempt
 from processors.core.policy import Policy
+from schemas.reasons import AttemptReason, DeadLetterReason
 from schemas.records import (
     Action,
     AttemptResult,
@@ -97,7 +97,8 @@ def _on_request(
         return save_change(person, message, apply_replay(message, request, person, policy, now), source)
     if message.request_hash != intake.content_hash(request):
         raise UnprocessableRecord(
-            "conflicting_message_id", f"message_id {message.message_id!r}: already used for another message"
+            DeadLetterReason.CONFLICTING_MESSAGE_ID,
+            f"message_id {message.message_id!r}: already used for another message",
         )
     return Decision()
 
@@ -119,10 +120,10 @@ def _on_attempt_result(
 def _check_ambiguity(result: AttemptResult, person: PersonState, message: MessageState) -> AttemptResult:
     """The result of a look-up, downgraded to unknown where the found message may be another attempt's."""
     if result.sid in sids_of_others(person, message):
-        return replace(result, outcome=Outcome.UNKNOWN, reason=CLAIMED_ELSEWHERE, sid=None)
+        return replace(result, outcome=Outcome.UNKNOWN, reason=AttemptReason.CLAIMED_ELSEWHERE, sid=None)
     others = (other for other in person.messages.values() if other is not message)
     if any(is_ambiguous_with(message, result.attempt, other) for other in others):
-        return replace(result, outcome=Outcome.UNKNOWN, reason="ambiguous", sid=None)
+        return replace(result, outcome=Outcome.UNKNOWN, reason=AttemptReason.AMBIGUOUS, sid=None)
     return result
 
 
@@ -175,6 +176,6 @@ def _find_message(person: PersonState, message_id: str) -> MessageState:
     message = person.messages.get(message_id)
     if message is None:
         raise UnprocessableRecord(
-            "unknown_message", f"no message {message_id!r} of {person.number} is known (any more)"
+            DeadLetterReason.UNKNOWN_MESSAGE, f"no message {message_id!r} of {person.number} is known (any more)"
         )
     return message

@@ -15,7 +15,7 @@ class UnprocessableRecord(Exception):
     """A record that can never be handled and belongs in its topic's dead-letter topic.
 
     Attributes:
-        reason: The stable word the dead letter is published under.
+        reason: The reason of the dead letter.
         detail: What is wrong, and how upstream can put it right.
     """
 

@@ -9,13 +9,10 @@ from __future__ import annotations
 from processors.core.person import statuses
 from processors.core.person.attempt_ids import join_attempt_id
 from processors.core.person.decision import OutgoingRecord
-from processors.core.person.lifecycle import NO_FINAL_STATUS
+from schemas.reasons import OwnStatus
 from schemas.records import Failed, Price, Sent, StatusChanged
 from schemas.states import AttemptState, MessageState, Phase, ReplayState, StatusReport
 from schemas.topics import SMS_FAILED, SMS_PRICE, SMS_SENT, SMS_STATUS
-
-WAITING = "waiting"
-REPLAY_REFUSED = "replay_refused"
 
 
 def sent_event(state: MessageState, attempt: AttemptState) -> OutgoingRecord:
@@ -71,12 +68,12 @@ def twilio_status_event(state: MessageState, report: StatusReport) -> OutgoingRe
 
 def waiting_event(state: MessageState, reason: str) -> OutgoingRecord:
     """The message waits here for a named reason."""
-    return _own_status(state, WAITING, f"{WAITING}/{reason}/{_replay_count(state)}", reason)
+    return _own_status(state, OwnStatus.WAITING, f"{OwnStatus.WAITING}/{reason}/{_replay_count(state)}", reason)
 
 
 def no_final_status_event(state: MessageState) -> OutgoingRecord:
     """Twilio accepted the message and never reported how it ended."""
-    return _own_status(state, NO_FINAL_STATUS, NO_FINAL_STATUS, None)
+    return _own_status(state, OwnStatus.NO_FINAL_STATUS, OwnStatus.NO_FINAL_STATUS, None)
 
 
 def _own_status(state: MessageState, status: str, suffix: str, reason: str | None) -> OutgoingRecord:
@@ -89,7 +86,7 @@ def _own_status(state: MessageState, status: str, suffix: str, reason: str | Non
         tenant=state.request.tenant,
         campaign=state.request.campaign,
         status=status,
-        final=status == NO_FINAL_STATUS,
+        final=status == OwnStatus.NO_FINAL_STATUS,
         reason=reason,
         until=state.wake_at if state.phase is Phase.WAITING else None,
         occurred_at=state.wait_since or state.failed_at or state.updated_at,
@@ -100,13 +97,13 @@ def _own_status(state: MessageState, status: str, suffix: str, reason: str | Non
 def replay_refused_event(state: MessageState, replay: ReplayState) -> OutgoingRecord:
     """A replay asked for the message again, in vain."""
     event = StatusChanged(
-        event_id=f"{state.message_id}/{REPLAY_REFUSED}/{replay.replay_id}",
+        event_id=f"{state.message_id}/{OwnStatus.REPLAY_REFUSED}/{replay.replay_id}",
         message_id=state.message_id,
         attempt=0,
         person=state.request.to,
         tenant=state.request.tenant,
         campaign=state.request.campaign,
-        status=REPLAY_REFUSED,
+        status=OwnStatus.REPLAY_REFUSED,
         final=False,
         reason=replay.refused,
         occurred_at=replay.at,

@@ -6,29 +6,27 @@ from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
-from processors.core.person.rules.deadline import EXPIRED
-from processors.core.person.rules.opted_out import OPTED_OUT
 from processors.core.person.rules.verdicts import Refuse
 from processors.core.person.transitions import fail_message, start_wait
 from processors.core.policy import Policy
 from processors.core.sms import retry_policy
 from processors.core.sms.retry_policy import Again, Code, Retry
+from schemas.reasons import AttemptReason, FailureReason, WaitReason
 from schemas.records import AttemptResult, Outcome
 from schemas.states import MessageState, Phase, StatusReport
 
-BACK_OFF = "back_off"
 _UNKNOWN_ERROR = 30008
 """Twilio's own code for a delivery failure without a reason; it stands for a report without a code."""
 
 
 def apply_not_accepted(message: MessageState, result: AttemptResult, policy: Policy, now: datetime) -> MessageState:
     """After an answer by which the attempt certainly did not become a message."""
-    if result.outcome is Outcome.NOT_SENT and result.reason in (OPTED_OUT, EXPIRED):
-        is_late = result.reason == EXPIRED
+    if result.outcome is Outcome.NOT_SENT and result.reason in (AttemptReason.OPTED_OUT, AttemptReason.EXPIRED):
+        is_late = result.reason == AttemptReason.EXPIRED
         why = Refuse(result.reason, result.detail or result.reason, suppressed=not is_late, replayable=is_late)
         return fail_message(message, why, None, now)
     if result.outcome is Outcome.NOT_SENT:
-        code = retry_policy.not_sent(result.reason or "not_sent")
+        code = retry_policy.not_sent(result.reason or Outcome.NOT_SENT)
     else:
         code = policy.codes.find(result.code or 0)
     retry_after = timedelta(milliseconds=result.retry_after_ms or 0)
@@ -38,7 +36,7 @@ def apply_not_accepted(message: MessageState, result: AttemptResult, policy: Pol
 def apply_undelivered(message: MessageState, report: StatusReport, policy: Policy, now: datetime) -> MessageState:
     """After a final status by which Twilio had the message and it did not arrive."""
     if report.status == "canceled":
-        why = Refuse("canceled", "the scheduled message was cancelled at Twilio")
+        why = Refuse(FailureReason.CANCELED, "the scheduled message was cancelled at Twilio")
         return fail_message(message, why, report.error_code, report.at)
     code = policy.codes.find(report.error_code or _UNKNOWN_ERROR)
     new = _try_again_or_fail(message, code, report.error_code, policy, now, timedelta())
@@ -69,9 +67,9 @@ def _try_again_or_fail(
         retry_after=retry_after,
     )
     if isinstance(decision, Again):
-        return start_wait(message, BACK_OFF, decision.at, now)
+        return start_wait(message, WaitReason.BACK_OFF, decision.at, now)
     if _is_opt_out(code, message):
-        return fail_message(message, Refuse(OPTED_OUT, code.meaning, suppressed=True), number, now)
+        return fail_message(message, Refuse(FailureReason.OPTED_OUT, code.meaning, suppressed=True), number, now)
     replayable = not accepted and code.retry in (Retry.LATER, Retry.AFTER_FIX)
     why = Refuse(decision.reason, f"{code.meaning} ({decision.because})", replayable=replayable)
     return fail_message(message, why, number, now)

@@ -15,6 +15,7 @@ from processors.core.policy import Policy, Sender, UnknownSenderError
 from processors.core.sms import rate_card
 from processors.core.sms.phone_numbers import BadNumber, PhoneNumber, parse_number
 from processors.core.sms.segments import Measure, measure, smart_encode
+from schemas.reasons import DeadLetterReason, FailureReason
 from schemas.records import SendRequest
 from schemas.states import MessageState, Phase
 
@@ -81,11 +82,12 @@ def open_message(request: SendRequest, policy: Policy, now: datetime) -> Message
     """
     if not _MESSAGE_ID.fullmatch(request.message_id):
         raise UnprocessableRecord(
-            "bad_message_id", f"message_id {request.message_id!r}: give 1 to 200 visible ASCII characters"
+            DeadLetterReason.BAD_MESSAGE_ID,
+            f"message_id {request.message_id!r}: give 1 to 200 visible ASCII characters",
         )
     if not 0 < len(request.to) <= MAX_TO or not request.to.isprintable():
         raise UnprocessableRecord(
-            "bad_number", f"to {request.to[:MAX_TO]!r}: give a number in E.164, like +12125550123"
+            DeadLetterReason.BAD_NUMBER, f"to {request.to[:MAX_TO]!r}: give a number in E.164, like +12125550123"
         )
     class_policy = policy.classes[request.message_class]
     return MessageState(
@@ -129,37 +131,41 @@ def find_sender(request: SendRequest, policy: Policy) -> Sender:
 def _requested_sender(request: SendRequest, policy: Policy) -> Sender | Refuse:
     given = [name for name in ("sender", "messaging_service", "sender_pool") if getattr(request, name) is not None]
     if len(given) > 1:
-        return Refuse("ambiguous_sender", f"{' and '.join(given)}: give one of them, or none for the default pool")
+        detail = f"{' and '.join(given)}: give one of them, or none for the default pool"
+        return Refuse(FailureReason.AMBIGUOUS_SENDER, detail)
     try:
         sender = find_sender(request, policy)
     except UnknownSenderError as error:
-        return Refuse("unknown_sender", f"{given[0] if given else 'sender_pool'}: {error}", replayable=True)
+        return Refuse(FailureReason.UNKNOWN_SENDER, f"{given[0] if given else 'sender_pool'}: {error}", replayable=True)
     if request.shorten_urls and sender.kind != "service":
-        return Refuse("shorten_urls_needs_service", "shorten_urls: only a Messaging Service can shorten links")
+        detail = "shorten_urls: only a Messaging Service can shorten links"
+        return Refuse(FailureReason.SHORTEN_URLS_NEEDS_SERVICE, detail)
     return sender
 
 
 def _content_fault(request: SendRequest) -> Refuse | None:
     if not (request.body or request.content_sid or request.media_urls):
-        return Refuse("empty_message", "body: empty; give body, content_sid or media_urls")
+        return Refuse(FailureReason.EMPTY_MESSAGE, "body: empty; give body, content_sid or media_urls")
     if request.body and not request.body.strip() and not request.media_urls:
-        return Refuse("empty_message", "body: only white space; give a text")
+        return Refuse(FailureReason.EMPTY_MESSAGE, "body: only white space; give a text")
     if request.body and request.content_sid:
-        return Refuse("two_contents", "body and content_sid: give one of them")
+        return Refuse(FailureReason.TWO_CONTENTS, "body and content_sid: give one of them")
     if len(request.body or "") > MAX_BODY:
-        return Refuse("body_too_long", f"body: {len(request.body or '')} characters, Twilio takes {MAX_BODY}")
+        detail = f"body: {len(request.body or '')} characters, Twilio takes {MAX_BODY}"
+        return Refuse(FailureReason.BODY_TOO_LONG, detail)
     if request.content_variables and not request.content_sid:
-        return Refuse("variables_without_content", "content_variables: they need content_sid")
+        return Refuse(FailureReason.VARIABLES_WITHOUT_CONTENT, "content_variables: they need content_sid")
     if len(request.media_urls) > MAX_MEDIA:
-        return Refuse("too_many_media", f"media_urls: {len(request.media_urls)}, Twilio takes {MAX_MEDIA}")
+        return Refuse(FailureReason.TOO_MANY_MEDIA, f"media_urls: {len(request.media_urls)}, Twilio takes {MAX_MEDIA}")
     return None
 
 
 def _time_fault(request: SendRequest, policy: Policy) -> Refuse | None:
     if request.validity_s is not None and request.validity_s not in VALIDITY_S:
-        return Refuse("bad_validity", f"validity_s: {request.validity_s}; give 1 to 36000 seconds")
+        return Refuse(FailureReason.BAD_VALIDITY, f"validity_s: {request.validity_s}; give 1 to 36000 seconds")
     if request.deadline and request.send_at and request.deadline <= request.send_at:
-        return Refuse("deadline_before_send_at", "deadline: before send_at; give a later one")
+        return Refuse(FailureReason.DEADLINE_BEFORE_SEND_AT, "deadline: before send_at; give a later one")
     if request.time_zone is not None and request.time_zone not in policy.time_zones:
-        return Refuse("unknown_time_zone", f"time_zone: {request.time_zone!r} is no IANA zone, like America/Chicago")
+        detail = f"time_zone: {request.time_zone!r} is no IANA zone, like America/Chicago"
+        return Refuse(FailureReason.UNKNOWN_TIME_ZONE, detail)
     return None

@@ -25,10 +25,9 @@ from processors.core.person.transitions import (
     with_attempt,
 )
 from processors.core.policy import Policy, Timing
+from schemas.reasons import OwnStatus
 from schemas.records import Action, AttemptResult, Outcome, SendRequest
 from schemas.states import MessageState, Phase, StatusReport
-
-NO_FINAL_STATUS = "no_final_status"
 
 
 def apply_request(request: SendRequest, person: PersonState, policy: Policy, now: datetime) -> MessageState:
@@ -105,7 +104,7 @@ def apply_wake_up(message: MessageState, person: PersonState, policy: Policy, no
     if message.phase is Phase.UNKNOWN and is_due:
         return settlement.continue_settlement(message, person, policy, now)
     if message.phase is Phase.ACCEPTED and is_overdue(message, policy.timing, now):
-        return replace(message, phase=Phase.FINISHED, failure=NO_FINAL_STATUS, failed_at=now, updated_at=now)
+        return replace(message, phase=Phase.FINISHED, failure=OwnStatus.NO_FINAL_STATUS, failed_at=now, updated_at=now)
     if message.phase is Phase.DISPATCHED and is_overdue(message, policy.timing, now):
         return settlement.mark_unknown(message, policy, now)
     return message

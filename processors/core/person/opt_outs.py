@@ -14,8 +14,8 @@ from processors.core.person.attempt_ids import join_attempt_id
 from processors.core.person.changes import TWILIO_CHANNEL
 from processors.core.person.decision import Decision, OutgoingRecord, PersonState
 from processors.core.person.failures import opt_out_codes
-from processors.core.person.rules.opted_out import OPTED_OUT
 from processors.core.policy import Policy
+from schemas.reasons import FailureReason
 from schemas.records import ConsentChange, ConsentState, InboundMessage
 from schemas.states import MessageState
 from schemas.topics import SMS_REQUESTS
@@ -54,7 +54,7 @@ def decide_on_consent_change(change: ConsentChange, person: PersonState, policy:
         if new is not message:
             changed.append(new)
             records += outbox.added(message, new, frozenset())
-        elif is_read_again and message.failure == OPTED_OUT:
+        elif is_read_again and message.failure == FailureReason.OPTED_OUT:
             records += outbox.all_records(message, frozenset())  # the first time may not have been published
     return Decision(None if is_read_again else consent, tuple(changed), tuple(records))
 

@@ -11,8 +11,7 @@ from functools import partial
 
 from processors.core.person import commands, events
 from processors.core.person.decision import OutgoingRecord
-from processors.core.person.lifecycle import NO_FINAL_STATUS
-from processors.core.person.settlement import LOOK_UP, OUTCOME_UNKNOWN
+from schemas.reasons import OwnStatus, WaitReason
 from schemas.records import Outcome
 from schemas.states import MessageState, Phase
 
@@ -51,7 +50,7 @@ def derive(state: MessageState, claimed_sids: frozenset[str]) -> RecordBuilders:
         records[key] = partial(events.twilio_status_event, state, report)
     for replay in state.replays:
         if replay.refused is not None:
-            records["replay_refused", replay.replay_id] = partial(events.replay_refused_event, state, replay)
+            records[OwnStatus.REPLAY_REFUSED, replay.replay_id] = partial(events.replay_refused_event, state, replay)
     records.update(_of_phase(state, claimed_sids))
     return records
 
@@ -61,16 +60,17 @@ def _of_phase(state: MessageState, claimed_sids: frozenset[str]) -> RecordBuilde
     attempt = len(state.attempts)
     if state.phase is Phase.DISPATCHED:
         return {("dispatch", attempt): partial(commands.send_command, state)}
-    if state.phase is Phase.UNKNOWN and state.wait_reason == LOOK_UP:
+    if state.phase is Phase.UNKNOWN and state.wait_reason == WaitReason.LOOK_UP:
+        unknown = WaitReason.OUTCOME_UNKNOWN
         return {
-            ("waiting", attempt, OUTCOME_UNKNOWN): partial(events.waiting_event, state, OUTCOME_UNKNOWN),
+            (OwnStatus.WAITING, attempt, unknown): partial(events.waiting_event, state, unknown),
             ("look_up", attempt, state.wake_at): partial(commands.look_up_command, state, claimed_sids),
         }
     if state.phase in (Phase.WAITING, Phase.UNKNOWN):
         reason = state.wait_reason or ""
-        return {("waiting", attempt, reason): partial(events.waiting_event, state, reason)}
-    if state.failure == NO_FINAL_STATUS:
-        return {("no_final_status",): partial(events.no_final_status_event, state)}
+        return {(OwnStatus.WAITING, attempt, reason): partial(events.waiting_event, state, reason)}
+    if state.failure == OwnStatus.NO_FINAL_STATUS:
+        return {(OwnStatus.NO_FINAL_STATUS,): partial(events.no_final_status_event, state)}
     if state.failure is not None:
         return {("failed", attempt, events.failure_id(state), state.failed_at): partial(events.failed_event, state)}
     return {}

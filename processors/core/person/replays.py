@@ -9,12 +9,10 @@ from msgspec.structs import replace
 from processors.core.person import intake, statuses
 from processors.core.person.consent import is_opted_out
 from processors.core.person.decision import PersonState
-from processors.core.person.rules.deadline import EXPIRED
-from processors.core.person.rules.opted_out import OPTED_OUT
 from processors.core.person.rules.verdicts import Refuse
-from processors.core.person.settlement import OUTCOME_UNKNOWN
 from processors.core.person.transitions import clear_failure, dispatch_or_wait, fail_message, has_open_attempt
 from processors.core.policy import Policy
+from schemas.reasons import FailureReason
 from schemas.records import MessageClass, Outcome, SendRequest
 from schemas.states import MessageState, Phase, ReplayState
 
@@ -54,14 +52,14 @@ def _replay_refusal(message: MessageState, person: PersonState, now: datetime) -
     """Why a replay must not send the message, or None: Twilio has or may have accepted it, or the person said no."""
     if message.phase is not Phase.FINISHED or message.status in statuses.SUCCESSES:
         return message.status or message.phase.value
-    if message.failure == OUTCOME_UNKNOWN or has_open_attempt(message):
-        return OUTCOME_UNKNOWN
+    if message.failure == FailureReason.OUTCOME_UNKNOWN or has_open_attempt(message):
+        return FailureReason.OUTCOME_UNKNOWN
     if any(attempt.outcome is Outcome.ACCEPTED for attempt in message.attempts):
         return Outcome.ACCEPTED.value
     if message.suppressed:
         return message.failure
     if message.request.message_class == MessageClass.OTP and message.deadline <= now:
-        return EXPIRED  # an old one-time password is of no use
+        return FailureReason.EXPIRED  # an old one-time password is of no use
     if not message.replayable:
         return f"permanent: {message.failure}"
-    return OPTED_OUT if is_opted_out(person.consent, message.request.program) else None
+    return FailureReason.OPTED_OUT if is_opted_out(person.consent, message.request.program) else None

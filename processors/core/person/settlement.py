@@ -11,17 +11,13 @@ from datetime import datetime, timedelta
 from msgspec.structs import replace
 
 from processors.core.person.decision import PersonState
-from processors.core.person.rules.deadline import EXPIRED
 from processors.core.person.rules.verdicts import Refuse
 from processors.core.person.transitions import dispatch_or_wait, fail_message, with_attempt
 from processors.core.policy import Policy, Timing
+from schemas.reasons import AttemptReason, FailureReason, WaitReason
 from schemas.records import AttemptResult, Outcome
 from schemas.states import AttemptState, MessageState, Phase
 
-OUTCOME_UNKNOWN = "outcome_unknown"
-LOOK_UP = "look_up"
-CLAIMED_ELSEWHERE = "claimed_elsewhere"
-"""Reason of a look-up that found a message which by now belongs to another attempt."""
 LOOK_UP_PATIENCE = timedelta(seconds=60)
 """A look-up without an answer after this time is asked again. Repeating is safe: a look-up only reads."""
 
@@ -69,7 +65,7 @@ def mark_unknown(message: MessageState, policy: Policy, now: datetime) -> Messag
         message,
         phase=Phase.UNKNOWN,
         wake_at=wake_at,
-        wait_reason=OUTCOME_UNKNOWN,
+        wait_reason=WaitReason.OUTCOME_UNKNOWN,
         wait_since=now,
         updated_at=now,
     )
@@ -81,22 +77,24 @@ def continue_settlement(message: MessageState, person: PersonState, policy: Poli
     # The list is asked at least once, also when an outage of this stage has used up all the time there was.
     time_left = now < given_up_at(attempt, policy.timing) or not _is_looked_up(message)
     if attempt.look_ups < len(policy.timing.look_ups) and time_left:
-        return replace(message, wait_reason=LOOK_UP, wake_at=now + LOOK_UP_PATIENCE, updated_at=now)
+        return replace(message, wait_reason=WaitReason.LOOK_UP, wake_at=now + LOOK_UP_PATIENCE, updated_at=now)
     if message.request.resend_if_unknown:
-        attempt = replace(attempt, outcome=Outcome.NOT_SENT, reason="resend_if_unknown", settled_at=now)
+        attempt = replace(attempt, outcome=Outcome.NOT_SENT, reason=AttemptReason.RESEND_IF_UNKNOWN, settled_at=now)
         return dispatch_or_wait(with_attempt(message, attempt, now), person, policy, now)
     expires = policy.classes[message.request.message_class].on_unknown == "expire"
+    reason = FailureReason.EXPIRED if expires else FailureReason.OUTCOME_UNKNOWN
     detail = "Twilio's answer was lost and its message list does not show the message; it may have been sent"
-    return fail_message(message, Refuse(EXPIRED if expires else OUTCOME_UNKNOWN, detail), None, now)
+    return fail_message(message, Refuse(reason, detail), None, now)
 
 
 def apply_look_up(message: MessageState, result: AttemptResult, policy: Policy, now: datetime) -> MessageState:
     """After a look-up that did not find the message, or could not read the list."""
     if message.phase is not Phase.UNKNOWN or result.attempt < len(message.attempts):
         return message
-    if result.reason == CLAIMED_ELSEWHERE:
+    if result.reason == AttemptReason.CLAIMED_ELSEWHERE:
         # Repeat the look-up at once, now without the SID it found, as if it had not been asked.
-        return replace(message, wait_reason=OUTCOME_UNKNOWN, wake_at=now, updated_at=message.wait_since or now)
+        since = message.wait_since or now
+        return replace(message, wait_reason=WaitReason.OUTCOME_UNKNOWN, wake_at=now, updated_at=since)
     attempt = message.attempts[-1]
     if result.outcome is Outcome.ABSENT:
         attempt = replace(attempt, look_ups=attempt.look_ups + 1)
@@ -106,7 +104,7 @@ def apply_look_up(message: MessageState, result: AttemptResult, policy: Policy, 
     else:
         wake_at = now + LOOK_UP_PATIENCE
     message = with_attempt(message, attempt, now)
-    return replace(message, wait_reason=OUTCOME_UNKNOWN, wake_at=max(now, min(wake_at, end)), updated_at=now)
+    return replace(message, wait_reason=WaitReason.OUTCOME_UNKNOWN, wake_at=max(now, min(wake_at, end)), updated_at=now)
 
 
 def next_look_up(attempt: AttemptState, timing: Timing, now: datetime) -> datetime | None:

@@ -16,6 +16,7 @@ from processors.core.person.intake import find_sender
 from processors.core.person.rules import first_objection
 from processors.core.person.rules.verdicts import Hold, Refuse
 from processors.core.policy import Policy, Sender, UnknownSenderError
+from schemas.reasons import FailureReason
 from schemas.records import Outcome
 from schemas.states import AttemptState, MessageState, Phase
 
@@ -36,7 +37,7 @@ def dispatch_or_wait(
     try:
         sender = sender or find_sender(message.request, policy)
     except UnknownSenderError as error:
-        return fail_message(message, Refuse("unknown_sender", str(error), replayable=True), None, now)
+        return fail_message(message, Refuse(FailureReason.UNKNOWN_SENDER, str(error), replayable=True), None, now)
     attempt = AttemptState(attempt=len(message.attempts) + 1, sender=sender.id, issued_at=now)
     message = replace(message, phase=Phase.DISPATCHED, attempts=[*message.attempts, attempt])
     return clear_wait(message, now)

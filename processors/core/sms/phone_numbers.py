@@ -15,6 +15,8 @@ from functools import lru_cache
 import phonenumbers
 from phonenumbers import PhoneNumberType, ValidationResult, timezone
 
+from schemas.reasons import FailureReason
+
 _CACHED = 16_384  # a message meets its number several times within seconds
 _SHOWN = 40  # characters of a bad number that its explanation repeats
 _E164 = re.compile(r"\+[1-9][0-9]{1,14}")
@@ -38,7 +40,7 @@ class BadNumber:
     """A number nobody can text. ``reason`` is a stable word, ``detail`` says what is wrong and how to put it right."""
 
     raw: str
-    reason: str
+    reason: FailureReason
     detail: str
 
 
@@ -56,7 +58,7 @@ def parse_number(raw: str) -> PhoneNumber | BadNumber:
     """Read an E.164 number, or say why it can't be texted."""
     if not _E164.fullmatch(raw):  # before the cache, which must not fill with texts of any length
         shown = raw[:_SHOWN]
-        return BadNumber(raw, "not_e164", f"{shown!r}: {_how_to_write(shown)}")
+        return BadNumber(raw, FailureReason.NOT_E164, f"{shown!r}: {_how_to_write(shown)}")
     return _parse(raw)
 
 
@@ -65,7 +67,7 @@ def _parse(raw: str) -> PhoneNumber | BadNumber:
     try:
         number = phonenumbers.parse(raw, None)
     except phonenumbers.NumberParseException as error:
-        return BadNumber(raw, "impossible_number", f"{raw}: {_unreadable(error)}; {_like('US')}")
+        return BadNumber(raw, FailureReason.IMPOSSIBLE_NUMBER, f"{raw}: {_unreadable(error)}; {_like('US')}")
     return _checked(raw, number)
 
 
@@ -74,14 +76,14 @@ def _checked(raw: str, number: phonenumbers.PhoneNumber) -> PhoneNumber | BadNum
     possible = phonenumbers.is_possible_number_with_reason(number)
     if possible != ValidationResult.IS_POSSIBLE:
         detail = f"{raw}: {_IMPOSSIBLE[possible]} for {country}; {_like(country)}"
-        return BadNumber(raw, "impossible_number", detail)
+        return BadNumber(raw, FailureReason.IMPOSSIBLE_NUMBER, detail)
     e164 = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
     if e164 != raw:  # a national prefix inside: two spellings of one person would be two persons
-        return BadNumber(raw, "not_e164", f"{raw}: not the international form; write {e164}")
+        return BadNumber(raw, FailureReason.NOT_E164, f"{raw}: not the international form; write {e164}")
     line = phonenumbers.number_type(number)
     if line in _COSTLY:
         detail = f"{raw}: a {_COSTLY[line]} number in {country}; give the person's own number"
-        return BadNumber(raw, "premium_number", detail)
+        return BadNumber(raw, FailureReason.PREMIUM_NUMBER, detail)
     return PhoneNumber(e164, country, _zones(number))
 
 

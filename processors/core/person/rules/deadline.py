@@ -7,10 +7,9 @@ from datetime import datetime
 from processors.core.person.decision import PersonState
 from processors.core.person.rules.verdicts import Refuse
 from processors.core.policy import Policy
+from schemas.reasons import FailureReason
 from schemas.records import MessageClass
 from schemas.states import MessageState
-
-EXPIRED = "expired"
 
 
 def check_deadline(message: MessageState, _person: PersonState, _policy: Policy, now: datetime) -> Refuse | None:
@@ -18,4 +17,5 @@ def check_deadline(message: MessageState, _person: PersonState, _policy: Policy,
     if now < message.deadline:
         return None
     replayable = message.request.message_class != MessageClass.OTP  # an old one-time password is of no use
-    return Refuse(EXPIRED, f"not sent by its deadline {message.deadline.isoformat()}", replayable=replayable)
+    detail = f"not sent by its deadline {message.deadline.isoformat()}"
+    return Refuse(FailureReason.EXPIRED, detail, replayable=replayable)

@@ -8,9 +8,8 @@ from processors.core.person import consent as consents
 from processors.core.person.decision import PersonState
 from processors.core.person.rules.verdicts import Refuse
 from processors.core.policy import Policy
+from schemas.reasons import FailureReason
 from schemas.states import MessageState
-
-OPTED_OUT = "opted_out"
 
 
 def check_opted_out(message: MessageState, person: PersonState, _policy: Policy, _now: datetime) -> Refuse | None:
@@ -20,4 +19,5 @@ def check_opted_out(message: MessageState, person: PersonState, _policy: Policy,
     """
     if not consents.is_opted_out(person.consent, message.request.program):
         return None
-    return Refuse(OPTED_OUT, "the person has opted out; only a newer opt-in permits messages again", suppressed=True)
+    detail = "the person has opted out; only a newer opt-in permits messages again"
+    return Refuse(FailureReason.OPTED_OUT, detail, suppressed=True)
