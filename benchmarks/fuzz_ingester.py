@@ -26,7 +26,8 @@ import psutil
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from connectors.clock import SystemClock
-from connectors.twilio.webhooks.ingester import IngesterOptions, create_ingester, serving
+from connectors.twilio.webhooks.ingester import Ingester
+from connectors.twilio.webhooks.options import IngesterOptions
 from schemas.codec import Codec, EncodedRecord
 from tests.connectors.twilio.webhooks.attacks import MAX_BYTES, PUBLIC, TOKEN, request, signed_request
 
@@ -117,9 +118,9 @@ async def fuzz(requests: int, first: int, workers: int) -> bool:
     settings = IngesterOptions(
         public_url=PUBLIC, auth_tokens=(TOKEN,), max_bytes=MAX_BYTES, read_timeout=1.0, idle_timeout=2.0, remember=1000
     )
-    apps = [create_ingester(settings, publisher, Codec(), SystemClock()) for publisher in publishers]
+    apps = [Ingester(settings, publisher, Codec(), SystemClock()) for publisher in publishers]
     began, rss = time.monotonic(), [psutil.Process().memory_info().rss >> 20]
-    async with serving(apps[0], "127.0.0.1", 0) as unsigned, serving(apps[1], "127.0.0.1", 0) as signed:
+    async with apps[0].serving("127.0.0.1", 0) as unsigned, apps[1].serving("127.0.0.1", 0) as signed:
         sites = [Site(unsigned, "unsigned", Tally()), Site(signed, "signed", Tally())]
         seeds = [iter(range(first, first + requests * 9 // 10)), iter(range(first, first + requests // 10))]
         reporting = asyncio.create_task(report(sites, publishers, began, rss))

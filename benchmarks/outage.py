@@ -51,13 +51,14 @@ MOST_OPEN = 800
 async def serve(folder: Path, port: int, broker: str) -> None:
     from connectors.clock import SystemClock
     from connectors.kafka.producer import KafkaPublisher
-    from connectors.twilio.webhooks.ingester import IngesterOptions, create_ingester, serving
+    from connectors.twilio.webhooks.ingester import Ingester
+    from connectors.twilio.webhooks.options import IngesterOptions
 
     settings = IngesterOptions(
         public_url=PUBLIC, auth_tokens=(TOKEN,), spool_path=folder / "spool.db", publish_timeout=1.0
     )
-    app = create_ingester(settings, KafkaPublisher(broker), Codec(), SystemClock())
-    async with serving(app, "127.0.0.1", port):
+    app = Ingester(settings, KafkaPublisher(broker), Codec(), SystemClock())
+    async with app.serving("127.0.0.1", port):
         await asyncio.Event().wait()
 
 

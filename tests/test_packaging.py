@@ -61,6 +61,7 @@ UNIMPORTED = {"tzdata"}
 """Declared for what it holds, not for what it exports: ``zoneinfo`` reads it where the system has no time zones."""
 IMPORTED_BY_OTHERS = {
     *("attrs", "authlib", "cachetools", "certifi", "httpx2"),  # by confluent-kafka's Schema Registry client
+    "httptools",  # by uvicorn, whose parser it is
     "chdb",  # by clickhouse-connect, for an embedded ClickHouse
     "rocksdict",  # by Faust, for its tables
 }

@@ -8,8 +8,10 @@ from pathlib import Path
 
 from connectors.clock import SystemClock
 from connectors.kafka.producer import KafkaPublisher
+from connectors.kafka.spool.errors import SpoolUnusable
 from connectors.twilio.errors import SettingError
-from connectors.twilio.webhooks.ingester import IngesterOptions, create_ingester, serving
+from connectors.twilio.webhooks.ingester import Ingester
+from connectors.twilio.webhooks.options import IngesterOptions
 from processors.settings.model import Settings
 from processors.wiring.command_settings import InvalidSettings, require
 from processors.wiring.factories import build_auto_reply, build_cluster, build_codec
@@ -30,16 +32,17 @@ async def open_ingester(settings: Settings) -> AsyncIterator[str]:
     folder.mkdir(parents=True, exist_ok=True)
     publisher = KafkaPublisher(build_cluster(settings))
     try:
-        app = create_ingester(
+        ingester = Ingester(
             _options(settings, folder),
             publisher,
             build_codec(settings),
             SystemClock(),
             build_auto_reply(settings),
         )
-        async with serving(app, settings.ingester.host, settings.ingester.port) as port:
-            yield f"http://{settings.ingester.host}:{port}"
-    except SettingError as error:
+        async with ingester.serving(settings.ingester.host, settings.ingester.port) as port:
+            scheme = "http" if settings.ingester.tls_cert is None else "https"
+            yield f"{scheme}://{settings.ingester.host}:{port}"
+    except (SettingError, SpoolUnusable) as error:
         raise InvalidSettings(f"ingester: {error}") from None
     finally:
         publisher.close()

@@ -24,7 +24,8 @@ from connectors.simulator.server import Simulator
 from connectors.twilio.api.account import TwilioAccount
 from connectors.twilio.api.message_list import TwilioMessageList
 from connectors.twilio.api.sender import TwilioSender
-from connectors.twilio.webhooks.ingester import IngesterOptions, create_ingester, serving
+from connectors.twilio.webhooks.ingester import Ingester
+from connectors.twilio.webhooks.options import IngesterOptions
 from schemas.codec import Codec
 from schemas.records import Action, Dispatch, Failed, Record, Sent, TwilioCallback
 from tests.builders import NOW, PERSON, request
@@ -101,7 +102,7 @@ async def whole(**options: Any) -> AsyncIterator[Whole]:
         settings = IngesterOptions(public_url=public, auth_tokens=(token,))
         account = TwilioAccount(account_sid=sid, user=sid, secret=token, base_url=simulator.base_url, public_url=public)
         transport = account.transport()
-        async with serving(create_ingester(settings, publisher, Codec(), clock, lambda _: None), "127.0.0.1", port):
+        async with Ingester(settings, publisher, Codec(), clock).serving("127.0.0.1", port):
             sender, history = TwilioSender(account, transport, clock), TwilioMessageList(account, transport, clock, 2)
             try:
                 yield Whole(simulator, sender, history, publisher, clock)

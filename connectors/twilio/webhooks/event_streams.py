@@ -1,8 +1,8 @@
-"""Event Streams deliveries (CloudEvents in JSON) as the records status callbacks make.
+"""Event Streams deliveries (CloudEvents in JSON) as the same records that status callbacks become.
 
+An event has the status callback's URL among its fields, and our attempt id is in that URL's query.
 Sources: https://www.twilio.com/docs/events/event-types/messaging/outbound-message
 and https://www.twilio.com/docs/events/webhook-quickstart
-The status callback's URL is among an event's fields, and our attempt id in that URL's query.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from connectors.twilio.urls import STATUS_PATH
 from connectors.twilio.webhooks.forms import as_text, load_json, parse_fields, status_callback
 from schemas.records import TwilioCallback
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 OUTBOUND = "com.twilio.messaging.message."
 MAX_EVENTS = 1000
-_AS_IN_CALLBACKS: Mapping[str, str] = {
+_CALLBACK_NAMES: Mapping[str, str] = {
     "messageSid": "MessageSid",
     "messageStatus": "MessageStatus",
     "to": "To",
@@ -35,12 +35,12 @@ _AS_IN_CALLBACKS: Mapping[str, str] = {
     "apiVersion": "ApiVersion",
     "rawDlrDoneDate": "RawDlrDoneDate",
 }
-_NOT_KEPT = ("body", "statusCallBackUrl")
-"""The text is no part of a status; the URL is kept as the attempt's id."""
+_LEFT_OUT = ("body", "statusCallBackUrl")
+"""The text is no part of a status; of the URL only the attempt's id is used."""
 
 
 @dataclass(frozen=True, slots=True)
-class Delivered:
+class EventBatch:
     """One delivery: its ``callbacks``, how many events were of ``other`` kinds, the ``malformed`` ones and why."""
 
     callbacks: list[TwilioCallback]
@@ -48,24 +48,24 @@ class Delivered:
     malformed: list[tuple[bytes, str]]
 
 
-def read_events(body: bytes, received_at: datetime) -> Delivered:
-    """An array of events, or a single one. Raises MalformedWebhook if it is neither.
+def read_events(body: bytes, received_at: datetime) -> EventBatch:
+    """The callbacks in an array of events, or in a single event. Raises MalformedWebhook if the body is neither.
 
-    One malformed event does not cost the others: Twilio would repeat all of them for hours and then drop all.
+    One malformed event does not refuse the others: Twilio would repeat all of them for hours and then drop all.
     """
     events = load_json(body)
     events = [events] if isinstance(events, dict) else events
     if not isinstance(events, list) or len(events) > MAX_EVENTS:
         raise MalformedWebhook(f"neither an event nor an array of at most {MAX_EVENTS}")
-    ours = [event for event in events if _kind(event).startswith(OUTBOUND)]
-    delivered = Delivered([], len(events) - len(ours), [])
-    for event in ours:
+    messaging = [event for event in events if _kind(event).startswith(OUTBOUND)]
+    batch = EventBatch([], len(events) - len(messaging), [])
+    for event in messaging:
         try:
-            delivered.callbacks.append(_callback(event, received_at))
+            batch.callbacks.append(_callback(event, received_at))
         except MalformedWebhook as error:
-            log.warning("event %s (%s) says nothing: %s", event.get("id"), _kind(event), error)
-            delivered.malformed.append((json.dumps(event, ensure_ascii=False).encode(), str(error)))
-    return delivered
+            logger.warning("event %s (%s) is malformed: %s", event.get("id"), _kind(event), error)
+            batch.malformed.append((json.dumps(event, ensure_ascii=False).encode(), str(error)))
+    return batch
 
 
 def _kind(event: object) -> str:
@@ -78,9 +78,9 @@ def _callback(event: dict[str, Any], received_at: datetime) -> TwilioCallback:
     if not isinstance(values, dict):
         raise MalformedWebhook("no data")
     fields = {
-        _AS_IN_CALLBACKS.get(name, name): as_text(value)
+        _CALLBACK_NAMES.get(name, name): as_text(value)
         for name, value in values.items()
-        if value is not None and name not in _NOT_KEPT
+        if value is not None and name not in _LEFT_OUT
     }
     fields["EventType"] = _kind(event)
     fields["MessageStatus"] = fields.get("MessageStatus", "").lower()
@@ -88,18 +88,21 @@ def _callback(event: dict[str, Any], received_at: datetime) -> TwilioCallback:
 
 
 def _attempt(values: dict[str, Any]) -> str | None:
-    """The attempt the message's own status callback would name."""
+    """The attempt id in the URL of the message's own status callback."""
     url = values.get("statusCallBackUrl")
     if not isinstance(url, str):
         return None
     try:
-        parts = urlsplit(url)
-        return dict(parse_fields(parts.query)).get("attempt_id") if parts.path.endswith(STATUS_PATH) else None
+        split = urlsplit(url)
+        return dict(parse_fields(split.query)).get("attempt_id") if split.path.endswith(STATUS_PATH) else None
     except (ValueError, MalformedWebhook):
         return None
 
 
 def _id(event: dict[str, Any]) -> str | None:
-    """Equal over all deliveries of one event. https://www.twilio.com/docs/events/event-delivery-and-duplication"""
+    """The id, equal in all deliveries of one event.
+
+    Source: https://www.twilio.com/docs/events/event-delivery-and-duplication
+    """
     id_ = event.get("id")
     return id_ if isinstance(id_, str) else None

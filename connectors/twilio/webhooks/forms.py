@@ -1,4 +1,6 @@
-"""Twilio's forms as our records, and JSON that says the same. Sources: https://www.twilio.com/docs/messaging/guides/track-outbound-message-status
+"""Twilio's forms, or JSON of the same fields, as our records.
+
+Sources: https://www.twilio.com/docs/messaging/guides/track-outbound-message-status
 and https://www.twilio.com/docs/messaging/guides/webhook-request
 """
 
@@ -18,12 +20,11 @@ MAX_FIELDS = 200
 _MAX_CODE = 2**31
 _LONGEST_CODE = 10
 
-
-_ASCII = {f"{high}{low}": chr(int(high + low, 16)) for high in "01234567" for low in "0123456789abcdefABCDEF"}
+_ASCII_ESCAPES = {f"{high}{low}": chr(int(high + low, 16)) for high in "01234567" for low in "0123456789abcdefABCDEF"}
 
 
 def parse_form(body: bytes) -> list[tuple[str, str]]:
-    """Every field in order, blank and repeated ones kept: they are signed too. Raises MalformedWebhook."""
+    """Every field in order, blank and repeated ones too, since they are signed. Raises MalformedWebhook."""
     try:
         return parse_fields(body.decode())
     except UnicodeDecodeError as error:
@@ -31,33 +32,33 @@ def parse_form(body: bytes) -> list[tuple[str, str]]:
 
 
 def parse_fields(text: str) -> list[tuple[str, str]]:
-    """Of a form or a query. Raises MalformedWebhook for too many.
+    """The fields of a form or a query, in order. Raises MalformedWebhook for too many.
 
-    Says what `urllib.parse.parse_qsl` says (a property test compares them) in a quarter of the time: most of a
-    callback's CPU would go there.
+    Gives the same as ``urllib.parse.parse_qsl`` with blank values (a property test compares them) in a quarter of the
+    time: most of a callback's CPU would go there.
     """
     if text.count("&") >= MAX_FIELDS:
         raise MalformedWebhook(f"no form: more than {MAX_FIELDS} fields")
-    simple = text.replace("+", " ").replace("%2B", "+")  # all that is escaped in the usual callback: its numbers
+    simple = text.replace("+", " ").replace("%2B", "+")  # the usual callback escapes nothing but the + of its numbers
     if "%" not in simple:
         return [(name, value) for name, _, value in [pair.partition("=") for pair in simple.split("&") if pair]]
     pairs = [pair.partition("=") for pair in text.split("&") if pair]
-    return [(_plain(name), _plain(value)) for name, _, value in pairs]
+    return [(_unescaped(name), _unescaped(value)) for name, _, value in pairs]
 
 
-def _plain(text: str) -> str:
+def _unescaped(text: str) -> str:
     text = text.replace("+", " ")
     if "%" not in text:
         return text
     head, *rest = text.split("%")
     try:
-        return head + "".join([_ASCII[part[:2]] + part[2:] for part in rest])
+        return head + "".join([_ASCII_ESCAPES[piece[:2]] + piece[2:] for piece in rest])
     except KeyError:  # not ASCII, or no escape at all
         return unquote(text)
 
 
 def parse_json(body: bytes) -> list[tuple[str, str]]:
-    """The fields of a JSON object, as a form would say them; what has structure stays JSON. Raises MalformedWebhook."""
+    """The fields of a JSON object as a form would have them; structured values stay JSON. Raises MalformedWebhook."""
     values = load_json(body)
     if not isinstance(values, dict) or len(values) > MAX_FIELDS:
         raise MalformedWebhook(f"no JSON object of at most {MAX_FIELDS} fields")
@@ -65,7 +66,7 @@ def parse_json(body: bytes) -> list[tuple[str, str]]:
 
 
 def load_json(body: bytes) -> Any:
-    """Raises MalformedWebhook, also for what is too deep, and for text that no record can hold."""
+    """The value of a JSON text. Raises MalformedWebhook, also for JSON nested too deep or not encodable as UTF-8."""
     try:
         values = json.loads(body)
         json.dumps(values, ensure_ascii=False).encode()
@@ -75,13 +76,14 @@ def load_json(body: bytes) -> Any:
 
 
 def as_text(value: object) -> str:
+    """A JSON value as a form's text: a string as it is, anything else as JSON."""
     return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
 
 
 def status_callback(
     fields: Fields, attempt_id: str | None, idempotency_token: str | None, received_at: datetime
 ) -> TwilioCallback:
-    """A status callback. Raises MalformedWebhook, naming the field that is missing."""
+    """A status callback of these fields. Raises MalformedWebhook, naming the field that is missing."""
     form = _Form(fields)
     code = form.code("ErrorCode")
     return TwilioCallback(
@@ -93,13 +95,13 @@ def status_callback(
         messaging_service=form.take("MessagingServiceSid"),
         error_code=code,
         idempotency_token=idempotency_token,
-        fields=form.rest(),
+        fields=form,
         received_at=received_at,
     )
 
 
 def inbound_message(fields: Fields, received_at: datetime) -> InboundMessage:
-    """What a person texted us. Raises MalformedWebhook, naming the field that is missing."""
+    """The text a person sent us. Raises MalformedWebhook, naming the field that is missing."""
     form = _Form(fields)
     return InboundMessage(
         message_sid=form.need("MessageSid", "SmsMessageSid", "SmsSid"),
@@ -109,27 +111,27 @@ def inbound_message(fields: Fields, received_at: datetime) -> InboundMessage:
         body=form.take("Body") or "",
         media_urls=list(form.numbered("MediaUrl")),
         opt_out_type=form.take("OptOutType"),
-        fields=form.rest(),
+        fields=form,
         received_at=received_at,
     )
 
 
 class _Form(dict[str, str]):
-    """Fields by name; what is taken is not in ``rest`` again. A repeated name's later values are ``name[1]``..."""
+    """Fields by name; a field that is taken is no longer in the form. Later values of a repeated name: ``name[1]``…"""
 
     __slots__ = ()
 
     def __init__(self, fields: Fields) -> None:
         super().__init__(fields)
         if len(self) != len(fields):
-            self._keep_all(fields)
+            self._number_repeated(fields)
 
-    def _keep_all(self, fields: Fields) -> None:
+    def _number_repeated(self, fields: Fields) -> None:
         self.clear()
         for name, value in fields:
-            self[name if name not in self else self._free(name)] = value
+            self[name if name not in self else self._unused(name)] = value
 
-    def _free(self, name: str) -> str:
+    def _unused(self, name: str) -> str:
         n = 1
         while f"{name}[{n}]" in self:
             n += 1
@@ -149,7 +151,7 @@ class _Form(dict[str, str]):
         return value
 
     def code(self, name: str) -> int | None:
-        """An error code; one that is no number stays among the rest, since the status counts without it too."""
+        """An error code. One that is no number stays in the form, since the status counts without it too."""
         text = self.get(name)
         if not text or len(text) > _LONGEST_CODE or not (text.isascii() and text.isdigit()) or int(text) >= _MAX_CODE:
             return None
@@ -161,6 +163,3 @@ class _Form(dict[str, str]):
         while (value := self.take(f"{name}{n}")) is not None:
             yield value
             n += 1
-
-    def rest(self) -> dict[str, str]:
-        return self

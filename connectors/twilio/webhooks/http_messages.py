@@ -1,16 +1,19 @@
-"""A request and an answer as values, and the answer as bytes."""
+"""One webhook request and its response as values, independent of the HTTP server."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from http import HTTPStatus
+from collections.abc import Mapping
 from typing import NamedTuple
 
-TEXT = "text/plain; charset=utf-8"
+PLAIN_TEXT = "text/plain; charset=utf-8"
 
 
-class Request(NamedTuple):
-    """One whole request. ``target`` is raw, with its query; ``headers``: names in lower case, the last of each."""
+class HttpRequest(NamedTuple):
+    """One whole request.
+
+    ``target`` is the path and query as sent, not decoded: the signature covers these bytes. ``headers`` maps names in
+    lower case to values; of a repeated header the last value counts.
+    """
 
     method: str
     target: str
@@ -18,45 +21,28 @@ class Request(NamedTuple):
     body: bytes
 
 
-class Answer(NamedTuple):
-    """``headers``: further ones, beside type and length."""
+class HttpResponse(NamedTuple):
+    """A response. ``headers`` are those beside content type and length."""
 
     status: int
     body: bytes = b""
-    content_type: str = TEXT
-    headers: tuple[tuple[str, str], ...] = ()
+    content_type: str = PLAIN_TEXT
+    headers: tuple[tuple[bytes, bytes], ...] = ()
 
 
-Respond = Callable[[Answer], None]
-"""Called exactly once for a request, now or later."""
-Handler = Callable[[Request, Respond], None]
-
-NO_CONTENT = Answer(204)
+NO_CONTENT = HttpResponse(204)
 
 
-def text(status: int, words: str, *headers: tuple[str, str]) -> Answer:
-    return Answer(status, f"{words}\n".encode(), TEXT, headers)
+def text_response(status: int, words: str, *headers: tuple[bytes, bytes]) -> HttpResponse:
+    """A response of one line of plain text."""
+    return HttpResponse(status, f"{words}\n".encode(), PLAIN_TEXT, headers)
 
 
-def busy(words: str) -> Answer:
-    """Not taken, and to be tried again."""
-    return text(503, words, ("Retry-After", "1"))
+def busy_response(words: str) -> HttpResponse:
+    """A 503 that asks the client to repeat the request after a second."""
+    return text_response(503, words, (b"retry-after", b"1"))
 
 
-_HEADS = {
-    status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode()
-    for status in HTTPStatus
-    if status.value >= 200
-}
-
-
-def render(answer: Answer, date: bytes, *, close: bool) -> bytes:
-    """The answer as it is written; ``date`` is the finished header line."""
-    parts = [_HEADS[answer.status], date]
-    if answer.status != 204:
-        parts.append(f"Content-Type: {answer.content_type}\r\nContent-Length: {len(answer.body)}\r\n".encode())
-    parts += [f"{name}: {value}\r\n".encode() for name, value in answer.headers]
-    if close:
-        parts.append(b"Connection: close\r\n")
-    parts += [b"\r\n", answer.body]
-    return b"".join(parts)
+def method_not_allowed(allowed: bytes) -> HttpResponse:
+    """A 405 that names the one method the path knows."""
+    return HttpResponse(405, headers=((b"allow", allowed),))

@@ -1,5 +1,6 @@
-"""Shedding load before it hurts: what is not taken is answered 503, and Twilio brings it again. And not talking to a
-machine that talks back.
+"""Load is shed before it hurts: a webhook that is not admitted is answered 503, and Twilio repeats it.
+
+Beside it a guard against another machine that replies to our automatic replies.
 """
 
 from __future__ import annotations
@@ -10,36 +11,44 @@ from collections.abc import Callable
 
 from schemas.records import InboundMessage
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 _PAIRS = 10_000
 
 
 class Admission:
-    """At most ``concurrent`` requests in work, and ``rate`` new ones per second with a second's worth of burst.
+    """At most ``concurrent`` requests at work, and ``rate`` new ones per second with a burst of one second's worth.
 
-    ``elapsed`` gives seconds on a clock that never jumps. Without ``rate`` only concurrency counts.
+    This is not the sender's token bucket: that one is a persisted value in segments whose rate adapts.
     """
 
     def __init__(self, concurrent: int, rate: float | None, elapsed: Callable[[], float]) -> None:
+        """Start with a full burst.
+
+        Args:
+            concurrent: Requests at work at once.
+            rate: New requests per second, None for any number.
+            elapsed: Seconds on a clock that never jumps.
+        """
         self._concurrent = concurrent
         self._rate = rate
         self._elapsed = elapsed
         self._tokens = rate or 0.0
         self._at = elapsed()
-        self.in_work = 0
+        self.at_work = 0
 
     def enter(self) -> str | None:
-        """None, and then `leave` when it is done; or why not."""
-        if self.in_work >= self._concurrent:
+        """Admit one request until `leave`. Returns None, or the reason why the request is not admitted."""
+        if self.at_work >= self._concurrent:
             return "too many at once"
         if self._rate is not None and not self._take(self._rate):
             return "too many per second"
-        self.in_work += 1
+        self.at_work += 1
         return None
 
     def leave(self) -> None:
-        self.in_work -= 1
+        """One admitted request is answered."""
+        self.at_work -= 1
 
     def _take(self, rate: float) -> bool:
         now = self._elapsed()
@@ -52,10 +61,10 @@ class Admission:
 
 
 class AutoReplyGuard:
-    """At most ``most`` answers from one number to another within seconds: beyond, somebody's machine answers ours.
+    """Withholds automatic replies once one number got ``most`` from another ``within`` seconds.
 
-    Twilio cuts such a loop off only at 30 answers in 30 seconds, each of them paid for.
-    Source: https://www.twilio.com/docs/api/errors/14107
+    Beyond that a machine replies to our replies. Twilio ends such a loop only after 30 replies in 30 seconds, each of
+    them paid for. Source: https://www.twilio.com/docs/api/errors/14107
     """
 
     def __init__(
@@ -64,27 +73,37 @@ class AutoReplyGuard:
         elapsed: Callable[[], float],
         most: int,
         within: float,
+        on_withheld: Callable[[], None] = lambda: None,
     ) -> None:
+        """Wrap ``reply_for``.
+
+        Args:
+            reply_for: The text that replies to an inbound message, or None for no reply.
+            elapsed: Seconds on a clock that never jumps.
+            most: Replies from one number to another.
+            within: Seconds.
+            on_withheld: Called for each reply withheld.
+        """
         self._reply_for = reply_for
         self._elapsed = elapsed
         self._most = most
         self._within = within
-        self._answered: OrderedDict[tuple[str, str], list[float]] = OrderedDict()
-        self.withheld = 0
+        self._on_withheld = on_withheld
+        self._replied: OrderedDict[tuple[str, str], list[float]] = OrderedDict()
 
     def __call__(self, inbound: InboundMessage) -> str | None:
-        """The answer, or None: there is none, or there were enough."""
+        """The reply, or None: there is none, or it is withheld."""
         reply = self._reply_for(inbound)
         if reply is None:
             return None
         now, pair = self._elapsed(), (inbound.person, inbound.to)
-        recent = [at for at in self._answered.pop(pair, ()) if now - at < self._within]
+        recent = [at for at in self._replied.pop(pair, ()) if now - at < self._within]
         enough = len(recent) >= self._most
-        self._answered[pair] = recent if enough else [*recent, now]
-        if len(self._answered) > _PAIRS:
-            self._answered.popitem(last=False)
+        self._replied[pair] = recent if enough else [*recent, now]
+        if len(self._replied) > _PAIRS:
+            self._replied.popitem(last=False)
         if enough:
-            self.withheld += 1
-            log.warning("%d answers to %s within %s s: no more for now", len(recent), inbound.person, self._within)
+            self._on_withheld()
+            logger.warning("%d replies to %s within %s s: this one is withheld", len(recent), pair[0], self._within)
             return None
         return reply

@@ -60,8 +60,8 @@ async def delivery(
     broker: Broker, path: Path | None, timeout: float = 0.02, max_bytes: int = MIB, clock: ManualClock | None = None
 ) -> AsyncIterator[SpoolingPublisher]:
     clock = clock or ManualClock(NOW)
-    backlog = SpoolDrainer(Spool(path, max_bytes), broker, clock, batch=4, retry_s=0.005) if path else None
-    running = SpoolingPublisher(broker, clock, timeout, backlog)
+    drainer = SpoolDrainer(Spool(path, max_bytes), broker, clock, batch=4, retry_s=0.005) if path else None
+    running = SpoolingPublisher(broker, clock, timeout, drainer)
     await running.start()
     try:
         yield running
@@ -70,9 +70,7 @@ async def delivery(
 
 
 def put(running: SpoolingPublisher, record: EncodedRecord) -> asyncio.Future[bool]:
-    answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-    running.put(record, answer.set_result)
-    return answer
+    return running.put([record])
 
 
 async def until(true: Callable[[], bool]) -> None:
@@ -82,8 +80,8 @@ async def until(true: Callable[[], bool]) -> None:
 
 
 def waiting(running: SpoolingPublisher) -> int:
-    assert running.backlog is not None
-    return running.backlog.waiting
+    assert running.drainer is not None
+    return running.drainer.waiting
 
 
 async def test_what_comes_in_at_once_is_published_together() -> None:
@@ -143,8 +141,8 @@ async def test_what_is_acknowledged_late_is_not_published_again(tmp_path: Path) 
         assert [[w.value for w in records] for records, _ in broker.hanging] == [[b"1"], [b"2"]]
         broker.answer_all()
         await until(lambda: not waiting(running))
-        assert running.backlog is not None
-        assert (running.backlog.counts["acknowledged_late"], running.backlog.counts["drained"]) == (2, 1)
+        assert running.drainer is not None
+        assert (running.drainer.counts["acknowledged_late"], running.drainer.counts["drained"]) == (2, 1)
     async with delivery(broker, tmp_path / "spool.db") as running:
         assert waiting(running) == 0
 
@@ -210,8 +208,8 @@ async def test_a_full_disk_refuses_and_loses_nothing(tmp_path: Path) -> None:
             if await put(running, wire(n, size=20_000)):
                 accepted.append(n)
         assert running.trouble() == "the spool is full or broken"
-        assert running.backlog is not None
-        assert running.backlog.counts["not_kept"] == 40 - len(accepted)
+        assert running.drainer is not None
+        assert running.drainer.counts["refused"] == 40 - len(accepted)
         broker.up = True
         await until(lambda: not waiting(running))
         assert await put(running, wire(40))
@@ -237,8 +235,8 @@ async def test_a_disk_that_is_full_does_not_keep_the_spool_from_emptying(
         monkeypatch.setattr(SpoolFile, "delete", full)
         broker.up = True
         await until(lambda: not waiting(running))
-        assert running.backlog is not None
-        assert (await running.backlog.contents()).waiting == 10
+        assert running.drainer is not None
+        assert (await running.drainer.contents()).waiting == 10
         monkeypatch.setattr(SpoolFile, "delete", delete)
 
     assert broker.values() == [str(n).encode() for n in range(10)]

@@ -46,12 +46,12 @@ async def test_what_was_appended_is_read_in_order_and_forgotten_when_deleted(spo
     ids = [await spool.append(1000.0 + n, [wire(2 * n), wire(2 * n + 1)]) for n in range(3)]
     found, damaged = await spool.head(0, 4)
 
-    assert [spooled.wire for spooled in found] == [wire(n) for n in range(4)]
+    assert [spooled.record for spooled in found] == [wire(n) for n in range(4)]
     assert [spooled.id for spooled in found] == [*ids[0], *ids[1]]
     await spool.delete([ids[0], ids[1]])
     contents = await spool.contents()
     assert (damaged, contents.waiting, contents.oldest_at) == (0, 2, 1002.0)
-    assert [spooled.wire for spooled in (await spool.head(ids[0].start, 10))[0]] == [wire(4), wire(5)]
+    assert [spooled.record for spooled in (await spool.head(ids[0].start, 10))[0]] == [wire(4), wire(5)]
 
 
 @given(records=st.lists(wires, max_size=5))
@@ -63,7 +63,7 @@ def test_any_record_comes_back_as_it_was(
     file.append(0.0, records)
     file.commit()
 
-    assert [spooled.wire for spooled in file.head(0, 10)[0]] == records
+    assert [spooled.record for spooled in file.head(0, 10)[0]] == records
     file.close()
 
 
@@ -84,7 +84,7 @@ async def test_requests_made_at_once_share_a_commit(spool: Spool, monkeypatch: p
 
 async def test_what_finds_no_room_does_not_fail_what_was_asked_at_the_same_time(spool: Spool) -> None:
     gate = threading.Event()
-    held = spool._ask(lambda _: gate.wait())  # so that the rest is one group
+    held = spool._request(lambda _: gate.wait())  # so that the rest is one group
     asked = [spool.append(0.0, [record]) for record in (wire(1), wire(2, 3 * MIB), wire(3))]
     contents = spool.contents()
     gate.set()
@@ -93,7 +93,7 @@ async def test_what_finds_no_room_does_not_fail_what_was_asked_at_the_same_time(
 
     assert isinstance(two, SpoolError)
     assert (await contents).waiting == 2
-    assert [spooled.wire for spooled in (await spool.head(0, 9))[0]] == [wire(1), wire(3)]
+    assert [spooled.record for spooled in (await spool.head(0, 9))[0]] == [wire(1), wire(3)]
     assert isinstance(one, range)
     assert isinstance(three, range)
 
@@ -109,10 +109,10 @@ async def test_a_full_spool_refuses_and_keeps_what_it_has(spool: Spool) -> None:
         await fill()
 
     found, _ = await spool.head(0, 100)
-    assert [spooled.wire for spooled in found] == [wire(n, 50_000) for n in kept]
+    assert [spooled.record for spooled in found] == [wire(n, 50_000) for n in kept]
     await spool.delete([range(found[0].id, found[5].id + 1)])
     await spool.append(0.0, [wire(99, 50_000)])
-    assert (await spool.head(found[-1].id, 9))[0][0].wire == wire(99, 50_000)
+    assert (await spool.head(found[-1].id, 9))[0][0].record == wire(99, 50_000)
 
 
 async def test_what_the_disk_refuses_one_is_not_refused_the_others_of_its_commit(
@@ -157,7 +157,7 @@ async def test_a_record_that_changed_on_the_disk_is_set_apart(tmp_path: Path) ->
     await spool.delete([range(1, 4)])
     contents = await spool.contents()
     await spool.close()
-    assert ([spooled.wire for spooled in found], damaged) == ([wire(0)], 2)
+    assert ([spooled.record for spooled in found], damaged) == ([wire(0)], 2)
     assert (contents.waiting, contents.damaged) == (0, 2)
 
 
@@ -209,7 +209,7 @@ def test_what_was_confirmed_survives_a_kill(tmp_path: Path) -> None:
     writer.wait()
 
     file = SpoolFile(path, MIB)
-    found = [spooled.wire.value for spooled in file.head(0, 100_000)[0]]
+    found = [spooled.record.value for spooled in file.head(0, 100_000)[0]]
     file.close()
     assert found[: len(confirmed)] == [b"%d" % n for n in confirmed]
     assert len(found) <= len(confirmed) + 1

@@ -31,8 +31,8 @@ def own_broker(tmp_path: Path) -> Iterator[EmbeddedKafka]:
 @pytest.fixture
 async def delivery(own_broker: EmbeddedKafka, tmp_path: Path) -> AsyncIterator[SpoolingPublisher]:
     publisher, clock = KafkaPublisher(own_broker.bootstrap), SystemClock()
-    backlog = SpoolDrainer(Spool(tmp_path / "spool", 1 << 24), publisher, clock)
-    running = SpoolingPublisher(publisher, clock, 0.5, backlog)
+    drainer = SpoolDrainer(Spool(tmp_path / "spool", 1 << 24), publisher, clock)
+    running = SpoolingPublisher(publisher, clock, 0.5, drainer)
     await running.start()
     yield running
     await running.stop()
@@ -40,9 +40,7 @@ async def delivery(own_broker: EmbeddedKafka, tmp_path: Path) -> AsyncIterator[S
 
 
 async def accepted(running: SpoolingPublisher, wire: EncodedRecord) -> bool:
-    answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-    running.put(wire, answer.set_result)
-    return await answer
+    return await running.put([wire])
 
 
 async def test_an_outage_costs_no_record_no_order_and_nothing_twice(
@@ -52,12 +50,12 @@ async def test_an_outage_costs_no_record_no_order_and_nothing_twice(
     wires = [EncodedRecord(topic, b"person %d" % (n % PEOPLE), b"%d" % n) for n in range(600)]
     before = await asyncio.gather(*(accepted(delivery, wire) for wire in wires[:200]))
     await emptied(delivery)  # a new broker may take longer for its first acknowledgement
-    assert delivery.backlog is not None
-    late = delivery.backlog.counts["acknowledged_late"]
+    assert delivery.drainer is not None
+    late = delivery.drainer.counts["acknowledged_late"]
     await asyncio.to_thread(own_broker.kill)
     during = [await accepted(delivery, wires[200])]
     during += await asyncio.gather(*(accepted(delivery, wire) for wire in wires[201:400]))
-    assert delivery.backlog.waiting == 200
+    assert delivery.drainer.waiting == 200
     await asyncio.to_thread(own_broker.start)
     after = await asyncio.gather(*(accepted(delivery, wire) for wire in wires[400:]))
     await emptied(delivery)
@@ -67,10 +65,10 @@ async def test_an_outage_costs_no_record_no_order_and_nothing_twice(
     for person in range(PEOPLE):
         key = b"person %d" % person
         assert [value for k, value in found if k == key] == [b"%d" % n for n in range(person, 600, PEOPLE)]
-    assert delivery.backlog.counts["acknowledged_late"] == late + 1
+    assert delivery.drainer.counts["acknowledged_late"] == late + 1
 
 
 async def emptied(running: SpoolingPublisher) -> None:
     async with asyncio.timeout(60):
-        while running.backlog is not None and running.backlog.waiting:  # noqa: ASYNC110  nobody tells
+        while running.drainer is not None and running.drainer.waiting:  # noqa: ASYNC110  nobody tells
             await asyncio.sleep(0.05)

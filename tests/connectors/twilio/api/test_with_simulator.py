@@ -18,7 +18,8 @@ from connectors.simulator.model.settings import Account
 from connectors.simulator.server import Simulator
 from connectors.twilio.api.account import TwilioAccount
 from connectors.twilio.api.sender import TwilioSender
-from connectors.twilio.webhooks.ingester import IngesterOptions, create_ingester, serving
+from connectors.twilio.webhooks.ingester import Ingester
+from connectors.twilio.webhooks.options import IngesterOptions
 from schemas.codec import Codec
 from schemas.records import InboundMessage, Outcome, TwilioCallback
 from tests.builders import NOW, NUMBER, PERSON, dispatch, seconds
@@ -45,7 +46,7 @@ async def pipe(reply: str | None = None, **account_changes: Any) -> AsyncIterato
     port, clock, publisher = unused_port(), ManualClock(NOW), MemoryPublisher()
     public = f"http://127.0.0.1:{port}"
     simulated = replace(Account(), inbound_url=f"{public}/twilio/inbound", **account_changes)
-    app = create_ingester(
+    app = Ingester(
         IngesterOptions(public_url=public, auth_tokens=("being promoted", simulated.auth_token)),
         publisher,
         Codec(),
@@ -54,7 +55,7 @@ async def pipe(reply: str | None = None, **account_changes: Any) -> AsyncIterato
     )
     async with (
         Simulator(clock=SimulatorClock(NOW), accounts=(simulated,), confirmations=False) as simulator,
-        serving(app, "127.0.0.1", port),
+        app.serving("127.0.0.1", port),
     ):
         user, secret = next(iter(simulated.api_keys.items()), (simulated.sid, simulated.auth_token))
         account = TwilioAccount(

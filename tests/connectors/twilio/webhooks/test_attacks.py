@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from connectors.clock import ManualClock
 from connectors.memory import MemoryPublisher
-from connectors.twilio.webhooks.ingester import IngesterOptions, create_ingester, serving
+from connectors.twilio.webhooks.ingester import Ingester
+from connectors.twilio.webhooks.options import IngesterOptions
 from schemas.codec import Codec
 from tests.builders import NOW
 from tests.connectors.twilio.webhooks.attacks import MAX_BYTES, PUBLIC, TOKEN, request, signed_request
@@ -24,7 +25,7 @@ seeds = st.lists(st.integers(0, 2**32), min_size=20, max_size=20)
 async def attacked() -> AsyncIterator[tuple[MemoryPublisher, int]]:
     publisher = MemoryPublisher()
     settings = IngesterOptions(public_url=PUBLIC, auth_tokens=(TOKEN,), max_bytes=MAX_BYTES)
-    async with serving(create_ingester(settings, publisher, Codec(), ManualClock(NOW)), "127.0.0.1", 0) as port:
+    async with Ingester(settings, publisher, Codec(), ManualClock(NOW)).serving("127.0.0.1", 0) as port:
         yield publisher, port
 
 

@@ -20,7 +20,7 @@ import pytest
 from connectors.clock import ManualClock
 from connectors.memory import MemoryPublisher
 from connectors.twilio.errors import SettingError
-from connectors.twilio.webhooks.ingester import create_ingester, serving
+from connectors.twilio.webhooks.ingester import Ingester
 from connectors.twilio.webhooks.signature import signature
 from schemas.codec import Codec
 from schemas.records import TwilioCallback
@@ -32,8 +32,8 @@ from tests.connectors.twilio.webhooks.test_ingester import PUBLIC, STATUS, STATU
 @asynccontextmanager
 async def running(publisher: MemoryPublisher, clock: ManualClock | None = None, **changes: Any) -> AsyncIterator[Site]:
     clock = clock or ManualClock(NOW)
-    app = create_ingester(settings(retry_s=0.005, **changes), publisher, Codec(), clock)
-    async with serving(app, "127.0.0.1", 0) as port:
+    app = Ingester(settings(retry_s=0.005, **changes), publisher, Codec(), clock)
+    async with app.serving("127.0.0.1", 0) as port:
         site = Site(publisher, clock, url=f"http://127.0.0.1:{port}")
         async with site.http:
             yield site
@@ -45,7 +45,7 @@ def callback(n: int) -> list[tuple[str, str]]:
 
 async def figure(site: Site, name: str) -> float:
     _, text = await site.get("/metrics")
-    (line,) = [line for line in text.splitlines() if line.startswith(f"smsflow_ingester_{name} ")]
+    (line,) = [line for line in text.splitlines() if line.startswith(f"smsflow_{name} ")]
     return float(line.split()[1])
 
 
@@ -98,7 +98,7 @@ async def test_when_neither_broker_nor_disk_takes_it_twilio_keeps_it(tmp_path: P
     async with running(publisher, clock, **room) as site:
         statuses = [(await site.post(STATUS_PATH, [*callback(n), big]))[0] for n in range(10)]
         assert await site.get("/ready") == (503, "the spool is full or broken\n")
-        assert await figure(site, "spool_not_kept_total") == statuses.count(503)
+        assert await figure(site, "spool_refused_total") == statuses.count(503)
         publisher.available = True
         clock.advance(seconds(6))
         await until_drained(site)
@@ -120,7 +120,7 @@ async def test_more_per_second_than_allowed_is_left_with_twilio() -> None:
         _, text = await site.get("/metrics")
 
     assert statuses == [204, 204, 204, 503, 503, 204]
-    assert 'smsflow_ingester_total{what="shed",result="too many per second"} 2' in text
+    assert 'smsflow_webhook_shed_total{reason="too many per second"} 2.0' in text
 
 
 async def test_a_webhook_signed_with_a_shared_key_is_genuine() -> None:
@@ -180,10 +180,10 @@ def self_signed(folder: Path) -> tuple[Path, Path]:
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl to make a certificate")
 async def test_it_speaks_https_itself_if_told_so(tmp_path: Path) -> None:
     cert, key = self_signed(tmp_path)
-    app = create_ingester(settings(tls_cert=cert, tls_key=key), MemoryPublisher(), Codec(), ManualClock(NOW))
+    app = Ingester(settings(tls_cert=cert, tls_key=key), MemoryPublisher(), Codec(), ManualClock(NOW))
     trusting = ssl.create_default_context(cafile=str(cert))
     async with (
-        serving(app, "127.0.0.1", 0) as port,
+        app.serving("127.0.0.1", 0) as port,
         aiohttp.ClientSession() as http,
         http.get(f"https://127.0.0.1:{port}/health", ssl=trusting) as response,
     ):
@@ -192,4 +192,4 @@ async def test_it_speaks_https_itself_if_told_so(tmp_path: Path) -> None:
 
 def test_tls_files_that_cannot_be_used_are_named(tmp_path: Path) -> None:
     with pytest.raises(SettingError, match="tls_cert"):
-        create_ingester(settings(tls_cert=tmp_path / "none.pem"), MemoryPublisher(), Codec(), ManualClock(NOW))
+        Ingester(settings(tls_cert=tmp_path / "none.pem"), MemoryPublisher(), Codec(), ManualClock(NOW))
