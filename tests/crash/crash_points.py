@@ -146,7 +146,7 @@ def _sender() -> Iterator[Point]:
 
 
 def _ingester() -> Iterator[Point]:
-    yield Point("ingester.received", "connectors.twilio.webhooks.ingester:Ingester.handle", BEFORE)
+    yield Point("ingester.received", "connectors.twilio.webhooks.app:WebhookApp.respond", BEFORE)
     yield Point("ingester.status_read", "connectors.twilio.webhooks.handlers:Webhooks.status", AFTER)
     yield Point("ingester.inbound_read", "connectors.twilio.webhooks.handlers:Webhooks.inbound", AFTER, passages=(1, 2))
     yield Point("ingester.put", f"{_DELIVERY}.put", AFTER)
@@ -157,7 +157,7 @@ def _ingester() -> Iterator[Point]:
     yield Point("ingester.spooling", f"{_SPOOL}.append", AFTER, passages=(1, 3), outage=True)
     yield Point("ingester.spool_committing", f"{_SPOOL}.commit", BEFORE, passages=(3, 6), outage=True)
     yield Point("ingester.spool_committed", f"{_SPOOL}.commit", AFTER, passages=(3, 6), outage=True)
-    yield Point("ingester.kept", f"{_DELIVERY}._kept", AFTER, passages=(1, 3), outage=True)
+    yield Point("ingester.spooled", f"{_DELIVERY}._spooled", AFTER, passages=(1, 3), outage=True)
     yield Point("ingester.spool_deleting", f"{_SPOOL}.delete", BEFORE, passages=_ONCE, outage=True)
     yield Point("ingester.spool_deleted", f"{_SPOOL}.delete", AFTER, passages=_ONCE, outage=True)
 

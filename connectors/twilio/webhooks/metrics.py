@@ -40,7 +40,7 @@ class WebhookMetrics:
 
 
 class ResponseCollector(Collector):
-    """Responses by route and HTTP status, counted in a plain dictionary: a Prometheus counter costs each request 1 µs."""
+    """Responses by route and HTTP status, counted in a plain dictionary: a Prometheus counter costs 1 µs."""
 
     def __init__(self, responses: Counts[tuple[str, int]]) -> None:
         self._responses = responses
