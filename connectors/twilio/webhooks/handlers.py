@@ -15,8 +15,10 @@ from connectors.twilio.webhooks.http_messages import NO_CONTENT, HttpRequest, Ht
 from connectors.twilio.webhooks.metrics import WebhookMetrics
 from connectors.twilio.webhooks.signature import Fields, SignatureCheck
 from schemas.codec import Codec, EncodedRecord
+from schemas.dead_letters import dead_letter
 from schemas.errors import EncodeError
-from schemas.records import DeadLetter, InboundMessage
+from schemas.reasons import DeadLetterReason
+from schemas.records import InboundMessage
 from schemas.topics import SMS_CALLBACKS, SMS_INBOUND, Topic
 
 logger = logging.getLogger(__name__)
@@ -28,7 +30,6 @@ IDEMPOTENCY = b"i-twilio-idempotency-token"
 FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"
 CLOUD_EVENTS = ("application/cloudevents+json", "application/cloudevents-batch+json")
-MALFORMED = "malformed_webhook"
 
 ReplyFor = Callable[[InboundMessage], str | None]
 """The text that replies to an inbound message, or None for no reply."""
@@ -105,7 +106,10 @@ class Webhooks:
         self._metrics.events.labels("other").inc(delivered.other)
         self._metrics.events.labels("malformed").inc(len(delivered.malformed))
         records = [self._codec.wire(SMS_CALLBACKS, callback.person, callback) for callback in delivered.callbacks]
-        records += [self._dead_letter(SMS_CALLBACKS, event, MALFORMED, why) for event, why in delivered.malformed]
+        records += [
+            self._dead_letter(SMS_CALLBACKS, event, DeadLetterReason.MALFORMED_WEBHOOK, why)
+            for event, why in delivered.malformed
+        ]
         return WebhookResult(tuple(records), _fingerprint(request), _no_content)
 
     def _twiml_response(self, message: InboundMessage) -> HttpResponse:
@@ -116,10 +120,12 @@ class Webhooks:
         try:
             return read()
         except (MalformedWebhook, EncodeError) as error:
-            detail, reason, response = str(error), MALFORMED, text_response(400, str(error))
+            detail, response = str(error), text_response(400, str(error))
+            reason = DeadLetterReason.MALFORMED_WEBHOOK
         except Exception as error:
             logger.exception("a signed webhook could not be read; its body goes to %s", topic.dead_letter)
-            detail, reason, response = repr(error), "handler_error", text_response(500, "internal error")
+            detail, response = repr(error), text_response(500, "internal error")
+            reason = DeadLetterReason.HANDLER_ERROR
         self._metrics.dead_letters.labels(reason).inc()
         target, signature = _fingerprint(request)
         # Names and values are signed without separators: this request may sign like one that can be read, and must not
@@ -129,18 +135,15 @@ class Webhooks:
 
     def _dead_letter(self, topic: Topic, body: bytes, reason: str, detail: str) -> EncodedRecord:
         """A dead letter of a body that was on no topic yet: partition and offset are -1."""
-        letter = DeadLetter(
-            topic=topic.name,
-            partition=-1,
-            offset=-1,
+        return dead_letter(
+            self._codec,
+            topic.name,
             value=body,
             reason=reason,
-            detail=detail.encode("utf-8", "replace").decode(),
+            detail=detail,
             stage="ingester",
             occurred_at=self._now(),
         )
-        assert topic.dead_letter is not None
-        return EncodedRecord(topic.dead_letter, None, self._codec.encode(letter))
 
     def _verified_form(self, request: HttpRequest) -> Fields | None:
         """The form's fields once the signature is verified; None for a verified body of JSON."""
