@@ -12,9 +12,9 @@ from processors.local.simulated_senders import POOL
 from schemas.codec import Codec
 from schemas.records import ConsentChange, ConsentState, Failed, SendRequest
 from schemas.topics import SMS_CONSENT, SMS_REQUESTS
-from tests.crash.records import Seen, attempt_of, message_of
+from tests.crash.batch_checker import REST_S, BatchChecker
+from tests.crash.records import ReadRecord, attempt_of, message_of
 from tests.crash.system import System
-from tests.crash.verdicts import REST_S, Court
 
 CODEC = Codec()
 WORKERS = ("sender", "person")
@@ -30,7 +30,7 @@ class Ours:
 
     def __enter__(self) -> Ours:
         self._system.__enter__()
-        self._system.misbehave()
+        self._system.arm_faults()
         self._producer = Producer(
             {"bootstrap.servers": self._system.kafka.bootstrap, "partitioner": "murmur2_random", "log_level": 0}
         )
@@ -57,7 +57,7 @@ class Ours:
         for name in WORKERS:
             self._system.kill(name)
         for name in WORKERS:
-            assert self._system.restart(name), self._system.fallen()
+            assert self._system.restart(name), self._system.exit_reports()
 
     def accepted(self) -> int:
         return self._system.accepted()
@@ -65,19 +65,19 @@ class Ours:
     def result(self, schedule: Schedule) -> Result:
         """Once every message has its end."""
         self._producer.flush()
-        court = Court(self._system)
-        verdict = court.judge(schedule.batch, REST_S, self._system.watch)
-        evidence = court.evidence(schedule.batch)
-        court.close()
-        silent = {problem.message_id for problem in verdict.problems if problem.kind == "lost"} | verdict.waiting.keys()
+        checker = BatchChecker(self._system)
+        result = checker.wait_and_check(schedule.batch, REST_S, self._system.restart_ended)
+        history = checker.history(schedule.batch)
+        checker.close()
+        silent = {problem.message_id for problem in result.problems if problem.kind == "lost"} | result.waiting.keys()
         stops: dict[str, datetime] = {}
-        for one in evidence.revocations:
+        for one in history.revocations:
             if one.record.revoked:
                 stops.setdefault(one.record.person, one.at)
-        rows = rows_of(evidence.rows, lambda row: message_of(attempt_of(row)))
-        suppressed = frozenset(name for name, found in evidence.records.items() if any(map(_is_suppressed, found)))
+        rows = rows_of(history.rows, lambda row: message_of(attempt_of(row)))
+        suppressed = frozenset(name for name, found in history.records.items() if any(map(_is_suppressed, found)))
         return count(self.name, schedule, rows, suppressed, schedule.batch.ids - silent, stops)
 
 
-def _is_suppressed(seen: Seen) -> bool:
+def _is_suppressed(seen: ReadRecord) -> bool:
     return isinstance(seen.record, Failed) and seen.record.suppressed

@@ -12,8 +12,8 @@ from typing import Any, Protocol
 
 from schemas.records import SendRequest
 from tests.crash.checker import GRACE, SLOWEST
-from tests.crash.load import Batch, batch
-from tests.crash.records import moment
+from tests.crash.load import Batch, make_batch
+from tests.crash.records import parse_time
 
 RATE = 20.0
 """Requests per second."""
@@ -34,7 +34,7 @@ class Schedule:
     def of(messages: int, seed: int) -> Schedule:
         """The workers die after an eighth, a quarter, a half and three quarters."""
         name = f"baseline-{seed}"
-        made = batch(name, name, 0, messages // EACH, EACH, stops=max(1, messages // 80))
+        made = make_batch(name, name, 0, messages // EACH, EACH, stops=max(1, messages // 80))
         kills = tuple(len(made.requests) * eighths // 8 for eighths in (1, 2, 4, 6))
         return Schedule(seed, replace(made, garbage=()), kills)
 
@@ -146,4 +146,4 @@ def count(
 
 def rows_of(ledger: Iterable[Mapping[str, Any]], message_of: Any) -> list[tuple[str, str, datetime]]:
     """The ledger as `count` takes it."""
-    return [(message_of(row) or "", row["to"], moment(row["accepted_at"])) for row in ledger]
+    return [(message_of(row) or "", row["to"], parse_time(row["accepted_at"])) for row in ledger]

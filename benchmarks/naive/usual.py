@@ -30,7 +30,8 @@ from connectors.twilio.urls import INBOUND_PATH
 from processors.local.child_process import ChildProcess
 from processors.local.simulated_senders import POOL
 from schemas.records import SendRequest
-from tests.crash.system import BAD_CALLBACKS, LOSSES, wait_for
+from tests.crash.system import wait_for
+from tests.crash.tuning import BAD_CALLBACKS, LOSSES
 
 CONCURRENCY = 8
 REST_S = 300.0

@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.contracts.twilio_worlds import WORLDS, World
+from tests.contracts.twilio_fixtures import TWILIO_FIXTURES, TwilioFixture
 
 
-@pytest.fixture(params=WORLDS)
-async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
-    async with WORLDS[request.param]() as world:
-        yield world
+@pytest.fixture(params=TWILIO_FIXTURES)
+async def twilio(request: pytest.FixtureRequest) -> AsyncIterator[TwilioFixture]:
+    async with TWILIO_FIXTURES[request.param]() as twilio:
+        yield twilio

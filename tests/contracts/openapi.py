@@ -45,7 +45,7 @@ _DAY = r"^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}:\d{2}Z)?$"
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """One request with its answer, as they were on the wire. ``query`` is raw."""
+    """One request with its response, as they were on the wire. ``query`` is raw."""
 
     method: str
     path: str
@@ -53,12 +53,12 @@ class Exchange:
     headers: Mapping[str, str]
     body: bytes
     status: int
-    answer: bytes
-    answer_type: str
+    response_body: bytes
+    response_type: str
 
     @property
-    def asked(self) -> MockRequest:
-        asked = MockRequest(
+    def request(self) -> MockRequest:
+        request = MockRequest(
             HOST,
             self.method,
             self.path,
@@ -66,16 +66,16 @@ class Exchange:
             data=self.body,
             content_type=self.headers.get("Content-Type", "").partition(";")[0],
         )
-        asked.parameters.query = ImmutableMultiDict(parse_qsl(self.query, keep_blank_values=True))
-        return asked
+        request.parameters.query = ImmutableMultiDict(parse_qsl(self.query, keep_blank_values=True))
+        return request
 
     @property
-    def answered(self) -> MockResponse:
-        return MockResponse(self.answer, self.status, content_type=self.answer_type)
+    def response(self) -> MockResponse:
+        return MockResponse(self.response_body, self.status, content_type=self.response_type)
 
 
-class Judge:
-    """Says what is wrong with requests and answers."""
+class OpenApiChecker:
+    """Checks requests and responses against an OpenAPI description."""
 
     def __init__(self, description: Mapping[str, Any]) -> None:
         formats: dict[str, Callable[[Any], bool]] = {
@@ -97,15 +97,15 @@ class Judge:
         }
 
     def request(self, exchange: Exchange) -> list[str]:
-        """The faults of a request."""
-        return [*self._strange_names(exchange), *_said(lambda: self._openapi.validate_request(exchange.asked))]
+        """What is wrong with a request; empty: nothing."""
+        return [*self._strange_names(exchange), *_errors(lambda: self._openapi.validate_request(exchange.request))]
 
-    def answer(self, exchange: Exchange) -> list[str]:
-        """The faults of an answer."""
-        return list(_said(lambda: self._openapi.validate_response(exchange.asked, exchange.answered)))
+    def response(self, exchange: Exchange) -> list[str]:
+        """What is wrong with a response; empty: nothing."""
+        return list(_errors(lambda: self._openapi.validate_response(exchange.request, exchange.response)))
 
     def _strange_names(self, exchange: Exchange) -> Iterator[str]:
-        """The validator passes parameters and fields that are not described."""
+        """Parameters and fields that are not described; the validator does not report them."""
         described = self._names[_pattern(exchange.path), exchange.method.lower()]
         for where, text in (("query", exchange.query), ("form", exchange.body.decode())):
             for name, _ in parse_qsl(text, keep_blank_values=True):
@@ -135,9 +135,9 @@ def _pattern(path: str) -> str:
     return re.sub(r"/Accounts/[^/]+/", "/Accounts/{AccountSid}/", one)
 
 
-def _said(judging: Callable[[], None]) -> Iterator[str]:
+def _errors(validate: Callable[[], None]) -> Iterator[str]:
     try:
-        judging()
+        validate()
     except OpenAPIError as error:
         cause = error.__cause__
         details = [f"{'.'.join(map(str, each.path))}: {each.message}" for each in getattr(cause, "schema_errors", ())]
@@ -145,9 +145,9 @@ def _said(judging: Callable[[], None]) -> Iterator[str]:
 
 
 @cache
-def judge() -> Judge:
-    """A judge by Twilio's description; the test that asks is skipped where it is not beside the repository."""
-    return Judge(completed(described()))
+def openapi_checker() -> OpenApiChecker:
+    """A checker with Twilio's description; skips the calling test where the description is missing."""
+    return OpenApiChecker(completed(described()))
 
 
 def described() -> dict[str, Any]:

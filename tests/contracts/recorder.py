@@ -1,4 +1,4 @@
-"""Stands between a client and the simulator and writes down what passes."""
+"""An HTTP proxy between a client and the simulator that records every exchange."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _HOP = {"Host", "Content-Length", "Connection", "Transfer-Encoding", "Accept-Enc
 
 
 class Recorder:
-    """``exchanges``: everything that passed, in order."""
+    """Forwards requests to ``target``; ``exchanges`` are all requests with their responses, in order."""
 
     def __init__(self, target: str, session: aiohttp.ClientSession) -> None:
         self._target = target
@@ -23,17 +23,17 @@ class Recorder:
         self.base_url = ""
         self.exchanges: list[Exchange] = []
 
-    async def pass_on(self, request: web.Request) -> web.Response:
+    async def forward(self, request: web.Request) -> web.Response:
         body = await request.read()
         headers = {name: value for name, value in request.headers.items() if name not in _HOP}
         url = URL(self._target + request.raw_path, encoded=True)
         async with self._session.request(request.method, url, data=body or None, headers=headers) as response:
-            answer = await response.read()
-            self._note(request, body, response.status, answer, response.content_type)
-            kept = {name: value for name, value in response.headers.items() if name not in _HOP}
-            return web.Response(status=response.status, body=answer or None, headers=kept)
+            content = await response.read()
+            self._record(request, body, response.status, content, response.content_type)
+            headers = {name: value for name, value in response.headers.items() if name not in _HOP}
+            return web.Response(status=response.status, body=content or None, headers=headers)
 
-    def _note(self, request: web.Request, body: bytes, status: int, answer: bytes, answer_type: str) -> None:
+    def _record(self, request: web.Request, body: bytes, status: int, content: bytes, content_type: str) -> None:
         exchange = Exchange(
             method=request.method,
             path=request.path,
@@ -41,8 +41,8 @@ class Recorder:
             headers=dict(request.headers),
             body=body,
             status=status,
-            answer=answer,
-            answer_type=answer_type,
+            response_body=content,
+            response_type=content_type,
         )
         self.exchanges.append(exchange)
 
@@ -53,7 +53,7 @@ async def recording(target: str) -> AsyncIterator[Recorder]:
     async with aiohttp.ClientSession() as session:
         recorder = Recorder(target, session)
         app = web.Application()
-        app.router.add_route("*", "/{tail:.*}", recorder.pass_on)
+        app.router.add_route("*", "/{tail:.*}", recorder.forward)
         runner = web.AppRunner(app, access_log=None)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()

@@ -1,4 +1,4 @@
-"""Client and simulator by Twilio's own description, judged by a third party's validator.
+"""Client and simulator by Twilio's own description, checker by a third party's validator.
 
 The contract tests beside this one run our client against our simulator: a mistake that both share would pass them.
 """
@@ -31,7 +31,7 @@ from connectors.twilio.api.message_list import TwilioMessageList
 from connectors.twilio.api.sender import TwilioSender
 from schemas.records import Action, Dispatch, Outcome
 from tests.builders import NOW, NUMBER, PERSON, dispatch, seconds
-from tests.contracts.openapi import FORM, Exchange, Judge, completed, described, judge, published
+from tests.contracts.openapi import FORM, Exchange, OpenApiChecker, completed, described, openapi_checker, published
 from tests.contracts.recorder import Recorder, recording
 
 TEMPLATE = "HX" + "a" * 32
@@ -78,13 +78,13 @@ class Harness:
 
 
 @pytest.fixture
-def judged() -> Judge:
-    return judge()
+def checker() -> OpenApiChecker:
+    return openapi_checker()
 
 
 @pytest.fixture
-async def harness(judged: Judge) -> AsyncIterator[Harness]:
-    """Whatever passed in a test, and was not sent wrongly on purpose, is judged when the test is over."""
+async def harness(checker: OpenApiChecker) -> AsyncIterator[Harness]:
+    """Whatever passed in a test, and was not sent wrongly on purpose, is checker when the test is over."""
     clock, campaign = ManualClock(NOW), Campaign(rate=12.0)
     accounts = (Account(services=(Service(campaign=campaign, advanced_opt_out=True),)),)
     async with (
@@ -107,11 +107,11 @@ async def harness(judged: Judge) -> AsyncIterator[Harness]:
         await transport.close()
         http.session.close()
     assert recorder.exchanges
-    assert [fault for each in recorder.exchanges for fault in judged.answer(each)] == []
+    assert [fault for each in recorder.exchanges for fault in checker.response(each)] == []
 
 
-def requests_are_right(harness: Harness, judged: Judge) -> None:
-    assert [fault for each in harness.recorder.exchanges for fault in judged.request(each)] == []
+def requests_are_right(harness: Harness, checker: OpenApiChecker) -> None:
+    assert [fault for each in harness.recorder.exchanges for fault in checker.request(each)] == []
 
 
 # --- what our client sends --------------------------------------------------------------------------------------------
@@ -119,13 +119,13 @@ def requests_are_right(harness: Harness, judged: Judge) -> None:
 
 @pytest.mark.parametrize("changes", DISPATCHES.values(), ids=list(DISPATCHES))
 async def test_every_create_call_of_ours_is_as_described(
-    harness: Harness, judged: Judge, changes: dict[str, Any]
+    harness: Harness, checker: OpenApiChecker, changes: dict[str, Any]
 ) -> None:
     answer = await harness.sender.send(dispatch(**changes), lambda: None)
 
     assert answer.outcome is Outcome.ACCEPTED
     assert (harness.last().method, harness.last().status) == ("POST", 201)
-    requests_are_right(harness, judged)
+    requests_are_right(harness, checker)
 
 
 def look_up(**changes: Any) -> Dispatch:
@@ -133,7 +133,7 @@ def look_up(**changes: Any) -> Dispatch:
     return dispatch(**{"action": Action.LOOK_UP, **window, **changes})
 
 
-async def test_every_list_call_of_ours_is_as_described(harness: Harness, judged: Judge) -> None:
+async def test_every_list_call_of_ours_is_as_described(harness: Harness, checker: OpenApiChecker) -> None:
     """With and without days, and on every following page."""
     for number in range(5):
         await harness.sender.send(dispatch(body=f"n{number}"), lambda: None)
@@ -148,7 +148,7 @@ async def test_every_list_call_of_ours_is_as_described(harness: Harness, judged:
     queries = [each.query for each in harness.recorder.exchanges if each.method == "GET"]
     assert any("DateSent" in query for query in queries)
     assert any("PageToken" in query for query in queries)
-    requests_are_right(harness, judged)
+    requests_are_right(harness, checker)
 
 
 # --- what the simulator answers ---------------------------------------------------------------------------------------
@@ -159,7 +159,7 @@ ENDS = (("delivered", None), ("undelivered", 30003), ("failed", 30007), ("sent",
 @pytest.mark.parametrize("sender", [NUMBER, SERVICE_SID], ids=["number", "service"])
 @pytest.mark.parametrize(("status", "code"), ENDS)
 async def test_a_message_is_shown_as_described_at_every_step(
-    harness: Harness, judged: Judge, sender: str, status: str, code: int | None
+    harness: Harness, checker: OpenApiChecker, sender: str, status: str, code: int | None
 ) -> None:
     """From its first status until it is priced."""
     harness.simulator.twilio.lifecycle.script(PERSON, status, code, 1)
@@ -172,11 +172,11 @@ async def test_a_message_is_shown_as_described_at_every_step(
 
     assert seen[-1] == (status, True)
     assert "queued" in [each for each, _ in seen] or sender == NUMBER
-    requests_are_right(harness, judged)
+    requests_are_right(harness, checker)
 
 
 async def test_a_schedule_a_cancellation_a_redaction_and_a_deletion_are_as_described(
-    harness: Harness, judged: Judge
+    harness: Harness, checker: OpenApiChecker
 ) -> None:
     given = {"to": PERSON, "body": "later", "messaging_service_sid": SERVICE_SID}
     when = NOW + timedelta(minutes=10)
@@ -185,11 +185,13 @@ async def test_a_schedule_a_cancellation_a_redaction_and_a_deletion_are_as_descr
     assert (await harness.by_sdk(lambda messages: messages(made.sid).update(status="canceled"))).status == "canceled"
     assert (await harness.by_sdk(lambda messages: messages(made.sid).update(body=""))).body == ""
     assert await harness.by_sdk(lambda messages: messages(made.sid).delete())
-    assert (harness.last().status, harness.last().answer) == (204, b"")
-    requests_are_right(harness, judged)
+    assert (harness.last().status, harness.last().response_body) == (204, b"")
+    requests_are_right(harness, checker)
 
 
-async def test_texts_of_people_and_answers_to_them_are_listed_as_described(harness: Harness, judged: Judge) -> None:
+async def test_texts_of_people_and_answers_to_them_are_listed_as_described(
+    harness: Harness, checker: OpenApiChecker
+) -> None:
     """And 21610 after it, in both its faces."""
     pool = harness.simulator.account.services[0].numbers[0]
     harness.simulator.twilio.receive(PERSON, pool, "STOP", NOW)
@@ -206,10 +208,10 @@ async def test_texts_of_people_and_answers_to_them_are_listed_as_described(harne
         ("outbound-reply", None),
         ("inbound", None),
     ]
-    requests_are_right(harness, judged)
+    requests_are_right(harness, checker)
 
 
-async def test_lists_are_as_described_whatever_is_asked_for(harness: Harness, judged: Judge) -> None:
+async def test_lists_are_as_described_whatever_is_asked_for(harness: Harness, checker: OpenApiChecker) -> None:
     wishes: tuple[dict[str, Any], ...] = (
         {},
         {"to": PERSON, "from_": NUMBER},
@@ -223,10 +225,10 @@ async def test_lists_are_as_described_whatever_is_asked_for(harness: Harness, ju
     sizes = [len(await harness.by_sdk(lambda messages, w=wish: messages.list(**w, page_size=2))) for wish in wishes]
 
     assert sizes == [3, 3, 3, 3, 0]
-    requests_are_right(harness, judged)
+    requests_are_right(harness, checker)
 
 
-async def test_the_published_lists_of_nothing_are_answered_word_for_word(judged: Judge) -> None:
+async def test_the_published_lists_of_nothing_are_answered_word_for_word(checker: OpenApiChecker) -> None:
     """Every form of DateSent in Twilio's examples, and the paging of an empty list."""
     examples = [body for _, _, _, body in published(described()) if body.get("messages") == []]
     account = Account(sid=examples[0]["uri"].split("/")[3])
@@ -298,11 +300,11 @@ async def test_strange_credentials_are_refused_in_twilios_shape(harness: Harness
 
 @pytest.mark.parametrize("code", ERROR_MESSAGES)
 def test_every_code_the_simulator_knows_is_said_in_twilios_shape(
-    simulator_settings: Any, judged: Judge, code: int
+    simulator_settings: Any, checker: OpenApiChecker, code: int
 ) -> None:
     response = ApiResponses(simulator_settings, {}).error(ApiError(code, "it"))
     assert isinstance(response.body, bytes)
-    assert judged.answer(_exchange("post", "Messages.json", response.status, response.body)) == []
+    assert checker.response(_exchange("post", "Messages.json", response.status, response.body)) == []
 
 
 @pytest.fixture
@@ -328,9 +330,9 @@ def _published() -> Iterator[Exchange]:
 
 def test_twilios_own_examples_pass() -> None:
     """So the check asks for nothing that Twilio itself does not keep."""
-    examples, by = list(_published()), Judge(completed(described()))
+    examples, by = list(_published()), OpenApiChecker(completed(described()))
     assert len(examples) > 10
-    assert [fault for example in examples for fault in by.answer(example)] == []
+    assert [fault for example in examples for fault in by.response(example)] == []
 
 
 CREATE: dict[str, str] = {"To": "%2B12125550100", "From": "%2B15005550006", "Body": "x"}
@@ -350,19 +352,19 @@ CREATE: dict[str, str] = {"To": "%2B12125550100", "From": "%2B15005550006", "Bod
     ],
     ids=lambda changes: str(*changes),
 )
-def test_a_wrong_request_is_found(judged: Judge, changes: dict[str, str | None]) -> None:
+def test_a_wrong_request_is_found(checker: OpenApiChecker, changes: dict[str, str | None]) -> None:
     def asked(form: dict[str, str | None]) -> Exchange:
         body = "&".join(f"{name}={value}" for name, value in form.items() if value is not None)
         return _exchange("post", "Messages.json", 201, b"{}", body=body.encode())
 
-    assert judged.request(asked({**CREATE})) == []
-    assert judged.request(asked({**CREATE, **changes})) != []
+    assert checker.request(asked({**CREATE})) == []
+    assert checker.request(asked({**CREATE, **changes})) != []
 
 
 @pytest.mark.parametrize("query", ["PageSize=5000", "Status=sent", "DateSent%3E=yesterday", "Page=-1"])
-def test_a_wrong_query_is_found(judged: Judge, query: str) -> None:
-    assert judged.request(_exchange("get", "Messages.json", 200, b"{}", query="PageSize=1000")) == []
-    assert judged.request(_exchange("get", "Messages.json", 200, b"{}", query=query)) != []
+def test_a_wrong_query_is_found(checker: OpenApiChecker, query: str) -> None:
+    assert checker.request(_exchange("get", "Messages.json", 200, b"{}", query="PageSize=1000")) == []
+    assert checker.request(_exchange("get", "Messages.json", 200, b"{}", query=query)) != []
 
 
 @pytest.mark.parametrize(
@@ -381,15 +383,15 @@ def test_a_wrong_query_is_found(judged: Judge, query: str) -> None:
     ],
     ids=lambda changes: str(*changes),
 )
-def test_a_wrong_answer_is_found(judged: Judge, changes: dict[str, Any]) -> None:
+def test_a_wrong_answer_is_found(checker: OpenApiChecker, changes: dict[str, Any]) -> None:
     example = next(body for _, method, status, body in published(described()) if (method, status) == ("post", 201))
     wrong = {name: value for name, value in {**example, **changes}.items() if value is not ...}
-    assert judged.answer(_exchange("post", "Messages.json", 201, orjson.dumps(example))) == []
-    assert judged.answer(_exchange("post", "Messages.json", 201, orjson.dumps(wrong))) != []
+    assert checker.response(_exchange("post", "Messages.json", 201, orjson.dumps(example))) == []
+    assert checker.response(_exchange("post", "Messages.json", 201, orjson.dumps(wrong))) != []
 
 
-def test_an_answer_of_another_status_or_shape_is_found(judged: Judge) -> None:
+def test_an_answer_of_another_status_or_shape_is_found(checker: OpenApiChecker) -> None:
     refusal = ApiError(21211, "nobody").body()
-    assert judged.answer(_exchange("post", "Messages.json", 400, orjson.dumps(refusal))) == []
-    assert judged.answer(_exchange("post", "Messages.json", 400, orjson.dumps(refusal | {"code": "21211"}))) != []
-    assert judged.answer(_exchange("post", "Messages.json", 200, orjson.dumps(refusal))) != []
+    assert checker.response(_exchange("post", "Messages.json", 400, orjson.dumps(refusal))) == []
+    assert checker.response(_exchange("post", "Messages.json", 400, orjson.dumps(refusal | {"code": "21211"}))) != []
+    assert checker.response(_exchange("post", "Messages.json", 200, orjson.dumps(refusal))) != []

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from schemas.records import Action, AttemptResult, Outcome
 from tests.builders import NOW, NUMBER, PERSON, dispatch, seconds
-from tests.contracts.twilio_worlds import World
+from tests.contracts.twilio_fixtures import TwilioFixture
 
 
 def pass_() -> None:
     """A last check without objection."""
 
 
-async def test_an_accepted_message_is_named(world: World) -> None:
-    answer = await world.sender.send(dispatch(), pass_)
+async def test_an_accepted_message_is_named(twilio: TwilioFixture) -> None:
+    answer = await twilio.sender.send(dispatch(), pass_)
 
     assert answer.sid is not None
     assert answer == AttemptResult(
@@ -28,83 +28,83 @@ async def test_an_accepted_message_is_named(world: World) -> None:
         called_at=NOW,
         answered_at=NOW,
     )
-    assert world.accepted() == [(PERSON, "hello")]
+    assert twilio.accepted() == [(PERSON, "hello")]
 
 
-async def test_a_messaging_service_accepts_before_it_queues(world: World) -> None:
-    answer = await world.sender.send(dispatch(sender=world.service), pass_)
+async def test_a_messaging_service_accepts_before_it_queues(twilio: TwilioFixture) -> None:
+    answer = await twilio.sender.send(dispatch(sender=twilio.service), pass_)
 
     assert (answer.outcome, answer.status) == (Outcome.ACCEPTED, "accepted")
 
 
-async def test_a_lost_answer_is_unknown_and_not_sent_again(world: World) -> None:
-    world.lose_next_answer()
-    answer = await world.sender.send(dispatch(), pass_)
+async def test_a_lost_answer_is_unknown_and_not_sent_again(twilio: TwilioFixture) -> None:
+    twilio.lose_next_answer()
+    answer = await twilio.sender.send(dispatch(), pass_)
 
     assert (answer.outcome, answer.reason, answer.sid) == (Outcome.UNKNOWN, "connection_lost", None)
     assert answer.called_at == NOW
-    assert len(world.accepted()) == 1
+    assert len(twilio.accepted()) == 1
 
 
-async def test_a_lost_request_is_unknown_too(world: World) -> None:
-    world.lose_next_request()
-    answer = await world.sender.send(dispatch(), pass_)
+async def test_a_lost_request_is_unknown_too(twilio: TwilioFixture) -> None:
+    twilio.lose_next_request()
+    answer = await twilio.sender.send(dispatch(), pass_)
 
-    assert (answer.outcome, world.accepted()) == (Outcome.UNKNOWN, [])
+    assert (answer.outcome, twilio.accepted()) == (Outcome.UNKNOWN, [])
 
 
-async def test_a_server_error_is_unknown(world: World) -> None:
-    world.fail_next()
-    answer = await world.sender.send(dispatch(), pass_)
+async def test_a_server_error_is_unknown(twilio: TwilioFixture) -> None:
+    twilio.fail_next()
+    answer = await twilio.sender.send(dispatch(), pass_)
 
     assert (answer.outcome, answer.reason) == (Outcome.UNKNOWN, "server_error")
 
 
-async def test_a_limit_is_certain_and_says_how_long(world: World) -> None:
-    world.limit_next()
-    answer = await world.sender.send(dispatch(), pass_)
+async def test_a_limit_is_certain_and_says_how_long(twilio: TwilioFixture) -> None:
+    twilio.limit_next()
+    answer = await twilio.sender.send(dispatch(), pass_)
 
     assert (answer.outcome, answer.reason, answer.code) == (Outcome.NOT_SENT, "rate_limited", 20429)
     assert answer.retry_after_ms == 3000
-    assert world.accepted() == []
+    assert twilio.accepted() == []
 
 
-async def test_a_refusal_is_certain_and_has_its_code(world: World) -> None:
-    answer = await world.sender.send(dispatch(person=world.refuse_next()), pass_)
+async def test_a_refusal_is_certain_and_has_its_code(twilio: TwilioFixture) -> None:
+    answer = await twilio.sender.send(dispatch(person=twilio.refuse_next()), pass_)
 
     assert (answer.outcome, answer.reason, answer.code) == (Outcome.REJECTED, "refused_by_twilio", 21211)
     assert answer.detail
-    assert world.accepted() == []
+    assert twilio.accepted() == []
 
 
-async def test_the_last_check_has_the_last_word(world: World) -> None:
+async def test_the_last_check_has_the_last_word(twilio: TwilioFixture) -> None:
     asked: list[str] = []
 
     def check() -> str:
         asked.append("revoked")
         return "revoked"
 
-    answer = await world.sender.send(dispatch(), check)
+    answer = await twilio.sender.send(dispatch(), check)
 
     assert (answer.outcome, answer.reason, answer.called_at) == (Outcome.NOT_SENT, "revoked", None)
-    assert (asked, world.accepted()) == (["revoked"], [])
+    assert (asked, twilio.accepted()) == (["revoked"], [])
 
 
-async def test_what_is_too_late_is_not_called(world: World) -> None:
-    answer = await world.sender.send(dispatch(deadline=NOW), pass_)
+async def test_what_is_too_late_is_not_called(twilio: TwilioFixture) -> None:
+    answer = await twilio.sender.send(dispatch(deadline=NOW), pass_)
 
     assert (answer.outcome, answer.reason, answer.called_at) == (Outcome.NOT_SENT, "expired", None)
-    assert world.accepted() == []
+    assert twilio.accepted() == []
 
 
-async def test_trouble_with_one_call_does_not_touch_the_next(world: World) -> None:
-    world.lose_next_answer()
-    world.limit_next()
-    outcomes = [(await world.sender.send(dispatch(body=body), pass_)).outcome for body in ("a", "b", "c")]
+async def test_trouble_with_one_call_does_not_touch_the_next(twilio: TwilioFixture) -> None:
+    twilio.lose_next_answer()
+    twilio.limit_next()
+    outcomes = [(await twilio.sender.send(dispatch(body=body), pass_)).outcome for body in ("a", "b", "c")]
 
     assert outcomes == [Outcome.UNKNOWN, Outcome.NOT_SENT, Outcome.ACCEPTED]
-    assert world.accepted() == [(PERSON, "a"), (PERSON, "c")]
+    assert twilio.accepted() == [(PERSON, "a"), (PERSON, "c")]
 
 
-async def test_a_call_has_an_end(world: World) -> None:
-    assert 0 < world.sender.timeout <= seconds(60).total_seconds()
+async def test_a_call_has_an_end(twilio: TwilioFixture) -> None:
+    assert 0 < twilio.sender.timeout <= seconds(60).total_seconds()

@@ -1,1 +1,1 @@
-"""The whole system is killed at named steps while the simulator loses answers; the simulator's ledger is the judge."""
+"""Crash tests: the whole system is killed at named steps, and the simulator's ledger shows what really happened."""

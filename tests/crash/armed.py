@@ -1,4 +1,4 @@
-"""``python -m tests.crash.armed worker person``: the `smsflow` command with the crash point of ``CRASH_AT`` armed."""
+"""``python -m tests.crash.armed worker person``: the ``smsflow`` command with the crash point of ``CRASH_AT`` armed."""
 
 from processors.cli import main
 from tests.crash import crash_points

@@ -1,4 +1,4 @@
-"""The judgement over one batch, from what the topics hold and what the simulator accepted. Values only."""
+"""Checks one batch: the topics, the tables and ClickHouse against the simulator's ledger. Values only."""
 
 from __future__ import annotations
 
@@ -10,57 +10,57 @@ from typing import Any
 
 from schemas.records import Action, AttemptResult, Dispatch, Failed, Outcome, Price, Sent, StatusChanged, TwilioCallback
 from schemas.states import SenderAttempt
-from tests.crash.history import Evidence, Problem, Row, Verdict
+from tests.crash.history import BatchHistory, CheckResult, Problem, Row
 from tests.crash.load import Batch
-from tests.crash.records import Seen, attempt_of, message_of, moment
+from tests.crash.records import ReadRecord, attempt_of, message_of, parse_time
 from tests.crash.stores import clickhouse_faults, consent_faults, table_faults
 
 GRACE = timedelta(seconds=1)
-"""After a revocation's record: what a sender worker may need to read it."""
+"""How long a sender worker may need to read a revocation."""
 SLOWEST = timedelta(seconds=3.5)
-"""How long the simulator takes at most to accept what it was asked (`system.LOSSES`)."""
+"""How long the simulator takes at most to accept a request (``tuning.LOSSES``)."""
 CALL_TIMEOUT = timedelta(seconds=2)
-"""`system.TUNING`: an intent's call is over that long after the intent's end."""
+"""How long after the end of an intent its call is over (``tuning.TUNING``)."""
 
 
-def judge(evidence: Evidence) -> Verdict:
-    """Every promise, held against the evidence."""
-    ids = evidence.batch.ids
+def check(history: BatchHistory) -> CheckResult:
+    """Check every promise."""
+    ids = history.batch.ids
     rows: dict[str, list[Row]] = defaultdict(list)
-    for row in evidence.rows:
+    for row in history.rows:
         message_id = message_of(attempt_of(row))
         if message_id in ids:
             rows[message_id].append(row)
-    seen = {message_id: evidence.records.get(message_id, ()) for message_id in sorted(ids)}
-    ends = {message_id: _end(found) for message_id, found in seen.items()}
-    doubts = frozenset(_honest_doubts(evidence.batch, seen, rows))
-    certain = {message_id: found for message_id, found in seen.items() if message_id not in doubts}
+    seen = {message_id: history.records.get(message_id, ()) for message_id in sorted(ids)}
+    ends = {message_id: _end_of(found) for message_id, found in seen.items()}
+    ambiguous = frozenset(_ambiguous(history.batch, seen, rows))
+    certain = {message_id: found for message_id, found in seen.items() if message_id not in ambiguous}
     ended = {message_id: certain[message_id] for message_id in certain if ends[message_id] == ENDED}
-    return Verdict(
+    return CheckResult(
         problems=(
             *_duplicates(rows),
             *_lost(ends),
-            *_garbage_lost(evidence),
-            *_after_stop(evidence.revocations, rows, calls(seen)),
+            *_garbage_lost(history),
+            *_after_stop(history.revocations, rows, call_times(seen)),
             *_contradictions(seen),
             *_disagreements(certain, rows),
-            *_kept_otherwise(evidence, ended, rows),
-            *_early_look_ups(seen, evidence.intents),
+            *_storage_disagreements(history, ended, rows),
+            *_early_look_ups(seen, history.intents),
         ),
         waiting={message_id: end for message_id, end in ends.items() if end not in ("", ENDED)},
         settled_s=tuple(seconds for found in seen.values() for seconds in _settlements(found)),
         accepted=sum(map(len, rows.values())),
         suppressed=sum(any(_is_suppressed(one.record) for one in found) for found in seen.values()),
-        doubts=doubts,
-        unheard=len({*evidence.batch.texted_stop} - evidence.heard_from),
+        ambiguous=ambiguous,
+        lost_stops=len({*history.batch.texted_stop} - history.heard_from),
     )
 
 
 ENDED = "ended"
 
 
-def _end(found: Sequence[Seen]) -> str:
-    """`ENDED`, the name of what the message waits for, or nothing: then it is lost."""
+def _end_of(found: Sequence[ReadRecord]) -> str:
+    """``ENDED``, the reason for which the message waits, or an empty string: then it is lost."""
     events = [one.record for one in sorted(found, key=lambda one: one.at)]
     if any(isinstance(event, Failed) or (isinstance(event, StatusChanged) and event.final) for event in events):
         return ENDED
@@ -79,17 +79,17 @@ def _duplicates(rows: Mapping[str, Sequence[Row]]) -> Iterator[Problem]:
 def _lost(ends: Mapping[str, str]) -> Iterator[Problem]:
     for message_id, end in ends.items():
         if not end:
-            yield Problem("lost", message_id, "neither ended nor waiting under a name")
+            yield Problem("lost", message_id, "neither ended nor waiting with a reason")
 
 
-def _garbage_lost(evidence: Evidence) -> Iterator[Problem]:
-    for value in evidence.batch.garbage:
-        if value not in evidence.dead_letters:
+def _garbage_lost(history: BatchHistory) -> Iterator[Problem]:
+    for value in history.batch.garbage:
+        if value not in history.dead_letters:
             yield Problem("lost", "", f"{value!r} is in no dead letter")
 
 
 def _after_stop(
-    revocations: Sequence[Seen], rows: Mapping[str, Sequence[Row]], called: Mapping[str, datetime]
+    revocations: Sequence[ReadRecord], rows: Mapping[str, Sequence[Row]], called: Mapping[str, datetime]
 ) -> Iterator[Problem]:
     stopped: dict[str, datetime] = {}
     for one in revocations:
@@ -98,30 +98,32 @@ def _after_stop(
     for message_id, found in rows.items():
         for row in found:
             since = stopped.get(row["to"])
-            if since is not None and _called(row, called) > since + GRACE:
+            if since is not None and _called_at(row, called) > since + GRACE:
                 yield Problem("after_stop", message_id, f"accepted {row['accepted_at']}, revoked {since.isoformat()}")
 
 
-def calls(seen: Mapping[str, Sequence[Seen]]) -> dict[str, datetime]:
-    """Attempt → when its call was written, by its own account."""
+def call_times(seen: Mapping[str, Sequence[ReadRecord]]) -> dict[str, datetime]:
+    """When each attempt's call was made, according to its results."""
     results = (one.record for found in seen.values() for one in found if isinstance(one.record, AttemptResult))
     return {result.attempt_id: result.called_at for result in results if result.called_at is not None}
 
 
-def _called(row: Row, calls: Mapping[str, datetime]) -> datetime:
-    """When the call was made: the simulator may have thought about it for as long as its slowest answer takes."""
-    accepted = moment(row["accepted_at"])
+def _called_at(row: Row, calls: Mapping[str, datetime]) -> datetime:
+    """When the row's call was made: the simulator may have accepted it as late as its slowest response."""
+    accepted = parse_time(row["accepted_at"])
     called = calls.get(attempt_of(row) or "", accepted)
     return called if timedelta() <= accepted - called <= SLOWEST else accepted
 
 
-def _contradictions(seen: Mapping[str, Sequence[Seen]]) -> Iterator[Problem]:
+def _contradictions(seen: Mapping[str, Sequence[ReadRecord]]) -> Iterator[Problem]:
     for message_id, found in seen.items():
-        said: dict[str, Any] = {}
+        first_seen: dict[str, Any] = {}
         for one in found:
             event_id = getattr(one.record, "event_id", None)
-            if event_id is not None and said.setdefault(event_id, one.record) != one.record:
-                yield Problem("contradiction", message_id, f"{event_id}: {_difference(said[event_id], one.record)}")
+            if event_id is not None and first_seen.setdefault(event_id, one.record) != one.record:
+                yield Problem(
+                    "contradiction", message_id, f"{event_id}: {_difference(first_seen[event_id], one.record)}"
+                )
 
 
 def _difference(one: Any, other: Any) -> str:
@@ -129,7 +131,7 @@ def _difference(one: Any, other: Any) -> str:
     return ", ".join(f"{name} {getattr(one, name)} and {getattr(other, name)}" for name in names)
 
 
-def _disagreements(seen: Mapping[str, Sequence[Seen]], rows: Mapping[str, Sequence[Row]]) -> Iterator[Problem]:
+def _disagreements(seen: Mapping[str, Sequence[ReadRecord]], rows: Mapping[str, Sequence[Row]]) -> Iterator[Problem]:
     for message_id, found in seen.items():
         records = [one.record for one in found]
         accepted = {row["sid"]: row for row in rows.get(message_id, ())}
@@ -142,9 +144,9 @@ def _disagreements(seen: Mapping[str, Sequence[Seen]], rows: Mapping[str, Sequen
 
 
 def _early_look_ups(
-    seen: Mapping[str, Sequence[Seen]], intents: Mapping[str, Sequence[SenderAttempt]]
+    seen: Mapping[str, Sequence[ReadRecord]], intents: Mapping[str, Sequence[SenderAttempt]]
 ) -> Iterator[Problem]:
-    """Where Twilio's list was asked while the call could still be under way: then absence would be no evidence."""
+    """Look-ups made while the call could still be under way: then an absent message proves nothing."""
     for message_id, found in seen.items():
         for look_up in (one.record for one in found if _is_look_up(one.record)):
             ends = [one.intent_until for one in intents.get(look_up.attempt_id, ()) if one.intent_until is not None]
@@ -152,30 +154,30 @@ def _early_look_ups(
                 yield Problem("contradiction", message_id, f"looked up at {look_up.answered_at}, callable until {ends}")
 
 
-def _kept_otherwise(
-    evidence: Evidence, ended: Mapping[str, Sequence[Seen]], rows: Mapping[str, Sequence[Row]]
+def _storage_disagreements(
+    history: BatchHistory, ended: Mapping[str, Sequence[ReadRecord]], rows: Mapping[str, Sequence[Row]]
 ) -> Iterator[Problem]:
-    """Where the tables or ClickHouse say anything else than the ledger about a message that has ended."""
+    """Where the tables or ClickHouse differ from the ledger about a message that has ended."""
     for message_id, found in ended.items():
         mine = rows.get(message_id, ())
-        for text in table_faults(evidence.states.get(message_id), mine):
+        for text in table_faults(history.states.get(message_id), mine):
             yield Problem("disagreement", message_id, f"table: {text}")
-        if evidence.stored is not None:
+        if history.stored is not None:
             events = [one.record for one in found]
-            for text in clickhouse_faults(evidence.stored.get(message_id), events, mine):
+            for text in clickhouse_faults(history.stored.get(message_id), events, mine):
                 yield Problem("disagreement", message_id, text)
-    for person in (*(evidence.heard_from & {*evidence.batch.texted_stop}), *evidence.batch.opted_out):
-        for text in consent_faults(evidence.consents.get(person)):
+    for person in (*(history.heard_from & {*history.batch.texted_stop}), *history.batch.opted_out):
+        for text in consent_faults(history.consents.get(person)):
             yield Problem("disagreement", "", f"{person}: {text}")
 
 
-def _honest_doubts(
-    batch: Batch, seen: Mapping[str, Sequence[Seen]], rows: Mapping[str, Sequence[Row]]
+def _ambiguous(
+    batch: Batch, seen: Mapping[str, Sequence[ReadRecord]], rows: Mapping[str, Sequence[Row]]
 ) -> Iterator[str]:
-    """Messages that Twilio has and that ended as unknown, because nothing tells them from another.
+    """Accepted messages that rightly ended as unknown, because nothing distinguishes them from another message.
 
-    Twilio's list shows a text, two messages to that person with that very text are in doubt, and no callback that
-    names either ever came. Calling one of them sent would hide that the other was not.
+    Twilio's list shows one message, two messages with this text to this person have unknown outcomes, and no callback
+    names either of them. Calling one of them sent would hide that the other was not.
     """
     texts = {request.message_id: (request.to, request.body) for request in batch.requests}
     for message_id in sorted(rows):
@@ -188,8 +190,8 @@ def _honest_doubts(
             yield message_id
 
 
-def _is_open(found: Sequence[Seen], at: datetime) -> bool:
-    """Whether an attempt had been commanded by then, and nothing certain was known of it."""
+def _is_open(found: Sequence[ReadRecord], at: datetime) -> bool:
+    """Whether by then an attempt had been dispatched whose outcome was not certain."""
     known = [one.record for one in found if one.at < at]
     commanded = {record.attempt_id for record in known if isinstance(record, Dispatch)}
     return bool(commanded - {record.attempt_id for record in known if _is_certain(record)})
@@ -213,22 +215,22 @@ def _is_found(record: Any) -> bool:
 
 
 def _one_row(message_id: str, sid: str, row: Row, records: Sequence[Any]) -> Iterator[Problem]:
-    told = {record.status for record in records if isinstance(record, StatusChanged) and record.sid == sid}
-    if not row["final"] or row["status"] not in told:
-        yield Problem("disagreement", message_id, f"the ledger says {row['status']}, the events {sorted(told)}")
+    reported = {record.status for record in records if isinstance(record, StatusChanged) and record.sid == sid}
+    if not row["final"] or row["status"] not in reported:
+        yield Problem("disagreement", message_id, f"the ledger says {row['status']}, the events {sorted(reported)}")
     prices = [record.price for record in records if isinstance(record, Price) and record.sid == sid]
     if row["price"] is not None and Decimal(row["price"]) not in [price if price <= 0 else -price for price in prices]:
         yield Problem("disagreement", message_id, f"the ledger's price is {row['price']}, the events' {prices}")
 
 
-def _settlements(found: Sequence[Seen]) -> Iterator[float | None]:
-    """For each attempt whose outcome was unknown: the seconds until it was known, or given up under a name."""
-    doubts: dict[int, datetime] = {}
+def _settlements(found: Sequence[ReadRecord]) -> Iterator[float | None]:
+    """For each attempt with an unknown outcome: the seconds until the outcome was known or given up; None: never."""
+    unknown_since: dict[int, datetime] = {}
     for one in found:
         record = one.record
         if _is_unknown(record):
-            doubts[record.attempt] = min(doubts.get(record.attempt, one.at), one.at)
-    for attempt, since in doubts.items():
+            unknown_since[record.attempt] = min(unknown_since.get(record.attempt, one.at), one.at)
+    for attempt, since in unknown_since.items():
         ends = [one.at for one in found if _settles(one.record, attempt)]
         yield max(0.0, (min(ends) - since).total_seconds()) if ends else None
 

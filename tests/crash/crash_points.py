@@ -1,8 +1,8 @@
-"""The steps at which a process can die, each with a name, so that tests can make it die there.
+"""Named steps at which a test can make a process crash.
 
-Nothing of this stands in the code it is about. ``CRASH_AT=sender.marked:3`` wraps the one function behind that
-name when a role starts, and the third passage kills the process as ``kill -9`` does: no handler runs, nothing is
-flushed. Without the variable no function is touched.
+The product's code knows nothing of them. When a role starts with ``CRASH_AT=sender.marked:3``, the function behind that
+name is wrapped, and its third hit kills the process as ``kill -9`` does: no handler runs, nothing is flushed. Without
+the variable no function is wrapped.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from schemas.topics import SMS_ATTEMPTS, SMS_CALLBACKS, SMS_CONSENT, SMS_INBOUND
 
 CRASH_VARIABLE = "CRASH_AT"
 WAKE = "wake"
-"""Stands for a topic's name where time is the event."""
+"""Takes the place of a topic's name for ticks, which no record causes."""
 
 
 class When(Enum):
-    """When to die: before the function is called, or when it has returned."""
+    """When to crash: before the function is called, or after it has returned."""
 
     BEFORE = "before"
     AFTER = "after"
@@ -35,27 +35,32 @@ BEFORE, AFTER = When.BEFORE, When.AFTER
 
 
 class UnknownPoint(Exception):
-    """The variable names no point of this release, or no passage of it."""
+    """The variable names no crash point, or no hit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One step. ``place`` is ``module:function`` or ``module:Class.method``.
+    """One step.
 
-    ``on``: only while a record of this topic (or `WAKE`) is handled. ``passages``: which ones a test chooses from.
-    ``outage``: the step is only taken while the broker is away, or right after.
+    Args:
+        name: Its name, ``role.step``.
+        place: The function, as ``module:function`` or ``module:Class.method``.
+        when: Whether to crash before or after the function.
+        on: Count only hits while a record of this topic (or ``WAKE``) is handled; None: count all.
+        hits: First and last hit from which a test chooses.
+        outage: Whether the step happens only while the broker is down, or right after.
     """
 
     name: str
     place: str
-    moment: When
+    when: When
     on: str | None = None
-    passages: tuple[int, int] = (1, 8)
+    hits: tuple[int, int] = (1, 8)
     outage: bool = False
 
     @property
     def role(self) -> str:
-        """Whose step it is: person, sender, ingester or sink."""
+        """The role that takes the step: person, sender, ingester or sink."""
         return self.name.partition(".")[0]
 
 
@@ -98,15 +103,15 @@ def _person() -> Iterator[Point]:
         yield Point(f"person.{kind}.published", f"{_PUBLISHER}.publish", AFTER, topic, some)
     yield from _table("person")
     yield from _published("person")
-    yield Point("person.burying", f"{_STAGE}._bury", BEFORE, passages=_ONCE)
-    yield Point("person.buried", f"{_STAGE}._bury", AFTER, passages=_ONCE)
-    yield Point("person.putting_back", f"{_STAGE}._put_back", BEFORE, passages=_ONCE)
-    yield Point("person.put_back", f"{_STAGE}._put_back", AFTER, passages=_ONCE)
+    yield Point("person.dead_lettering", f"{_STAGE}._bury", BEFORE, hits=_ONCE)
+    yield Point("person.dead_lettered", f"{_STAGE}._bury", AFTER, hits=_ONCE)
+    yield Point("person.repartitioning", f"{_STAGE}._put_back", BEFORE, hits=_ONCE)
+    yield Point("person.repartitioned", f"{_STAGE}._put_back", AFTER, hits=_ONCE)
     yield Point("person.ticking", f"{_WAKES}.tick", BEFORE)
-    yield Point("person.waking", f"{_WAKES}._wake", BEFORE, passages=(1, 3))
-    yield Point("person.woken", f"{_WAKES}._decided", AFTER, passages=(1, 3))
-    yield Point("person.unscheduling", f"{_TABLES}.unschedule", BEFORE, passages=(1, 3))
-    yield Point("person.unscheduled", f"{_TABLES}.unschedule", AFTER, passages=(1, 3))
+    yield Point("person.waking", f"{_WAKES}._wake", BEFORE, hits=(1, 3))
+    yield Point("person.woken", f"{_WAKES}._decided", AFTER, hits=(1, 3))
+    yield Point("person.unscheduling", f"{_TABLES}.unschedule", BEFORE, hits=(1, 3))
+    yield Point("person.unscheduled", f"{_TABLES}.unschedule", AFTER, hits=(1, 3))
     yield from _worker("person")
 
 
@@ -114,8 +119,8 @@ def _sender() -> Iterator[Point]:
     yield Point("sender.reading", f"{_SENDER}.accept", BEFORE)
     yield Point("sender.decoded", f"{_SENDER}._step", BEFORE)
     yield Point("sender.fenced", f"{_SENDER}._fenced", AFTER)
-    yield Point("sender.judged", "processors.core.sender.decide:decide_command", AFTER)
-    yield Point("sender.refused", "processors.core.sender.decide:refuse_attempt", AFTER, passages=_ONCE)
+    yield Point("sender.decided", "processors.core.sender.decide:decide_command", AFTER)
+    yield Point("sender.refused", "processors.core.sender.decide:refuse_attempt", AFTER, hits=_ONCE)
     yield Point("sender.queueing", f"{_MARKS}.queue", BEFORE)
     yield Point("sender.queued", f"{_MARKS}.queue", AFTER)
     yield Point("sender.taking_up", f"{_SENDER}._resume", BEFORE)
@@ -125,57 +130,57 @@ def _sender() -> Iterator[Point]:
     yield Point("sender.checked", "connectors.twilio.api.sender:_Gate.__call__", AFTER)
     yield Point("sender.written", "connectors.twilio.api.transport:GatedRequest.write_bytes", AFTER)
     yield Point("sender.answer_read", "connectors.twilio.api.transport:Transport._exchange", AFTER)
-    yield Point("sender.answer_judged", "connectors.twilio.api.sender:TwilioSender.send", AFTER)
+    yield Point("sender.result_made", "connectors.twilio.api.sender:TwilioSender.send", AFTER)
     yield Point("sender.called", f"{_EXECUTOR}.call", AFTER)
     yield Point("sender.answering", f"{_SENDER}._answer", BEFORE)
     yield Point("sender.unqueueing", f"{_MARKS}.unqueue", BEFORE)
     yield Point("sender.unqueued", f"{_MARKS}.unqueue", AFTER)
-    yield Point("sender.looking_up", f"{_EXECUTOR}.look_up", BEFORE, passages=(1, 3))
-    yield Point("sender.looked_up", f"{_EXECUTOR}.look_up", AFTER, passages=(1, 3))
-    yield Point("sender.saving_limits", f"{_MARKS}.save_limits", BEFORE, passages=(1, 3))
-    yield Point("sender.saved_limits", f"{_MARKS}.save_limits", AFTER, passages=(1, 3))
+    yield Point("sender.looking_up", f"{_EXECUTOR}.look_up", BEFORE, hits=(1, 3))
+    yield Point("sender.looked_up", f"{_EXECUTOR}.look_up", AFTER, hits=(1, 3))
+    yield Point("sender.saving_limits", f"{_MARKS}.save_limits", BEFORE, hits=(1, 3))
+    yield Point("sender.saved_limits", f"{_MARKS}.save_limits", AFTER, hits=(1, 3))
     yield from _table("sender")
     yield from _published("sender")
-    yield Point("sender.burying", f"{_SENDER}._bury", BEFORE, passages=_ONCE)
-    yield Point("sender.buried", f"{_SENDER}._bury", AFTER, passages=_ONCE)
+    yield Point("sender.dead_lettering", f"{_SENDER}._bury", BEFORE, hits=_ONCE)
+    yield Point("sender.dead_lettered", f"{_SENDER}._bury", AFTER, hits=_ONCE)
     yield Point("sender.ticking", f"{_SENDER}.tick", BEFORE)
-    yield Point("sender.reconciling", "processors.sender.reconciler:Reconciler.round", BEFORE, passages=(1, 2))
-    yield Point("sender.news", "processors.sender.reconciler:Reconciler._publish_news", BEFORE, passages=(1, 2))
-    yield Point("sender.news_told", "processors.sender.reconciler:Reconciler._publish_news", AFTER, passages=(1, 2))
+    yield Point("sender.reconciling", "processors.sender.reconciler:Reconciler.round", BEFORE, hits=(1, 2))
+    yield Point("sender.news", "processors.sender.reconciler:Reconciler._publish_news", BEFORE, hits=(1, 2))
+    yield Point("sender.news_published", "processors.sender.reconciler:Reconciler._publish_news", AFTER, hits=(1, 2))
     yield from _worker("sender")
 
 
 def _ingester() -> Iterator[Point]:
     yield Point("ingester.received", "connectors.twilio.webhooks.app:WebhookApp.respond", BEFORE)
     yield Point("ingester.status_read", "connectors.twilio.webhooks.handlers:Webhooks.status", AFTER)
-    yield Point("ingester.inbound_read", "connectors.twilio.webhooks.handlers:Webhooks.inbound", AFTER, passages=(1, 2))
+    yield Point("ingester.inbound_read", "connectors.twilio.webhooks.handlers:Webhooks.inbound", AFTER, hits=(1, 2))
     yield Point("ingester.put", f"{_DELIVERY}.put", AFTER)
     yield from _published("ingester")
     yield Point("ingester.acknowledged", f"{_DELIVERY}._on_success", BEFORE)
     yield Point("ingester.answered", f"{_DELIVERY}._on_success", AFTER)
-    yield Point("ingester.giving_up", f"{_DELIVERY}._give_up", BEFORE, passages=_ONCE, outage=True)
-    yield Point("ingester.spooling", f"{_SPOOL}.append", AFTER, passages=(1, 3), outage=True)
-    yield Point("ingester.spool_committing", f"{_SPOOL}.commit", BEFORE, passages=(3, 6), outage=True)
-    yield Point("ingester.spool_committed", f"{_SPOOL}.commit", AFTER, passages=(3, 6), outage=True)
-    yield Point("ingester.spooled", f"{_DELIVERY}._spooled", AFTER, passages=(1, 3), outage=True)
-    yield Point("ingester.spool_deleting", f"{_SPOOL}.delete", BEFORE, passages=_ONCE, outage=True)
-    yield Point("ingester.spool_deleted", f"{_SPOOL}.delete", AFTER, passages=_ONCE, outage=True)
+    yield Point("ingester.giving_up", f"{_DELIVERY}._give_up", BEFORE, hits=_ONCE, outage=True)
+    yield Point("ingester.spooling", f"{_SPOOL}.append", AFTER, hits=(1, 3), outage=True)
+    yield Point("ingester.spool_committing", f"{_SPOOL}.commit", BEFORE, hits=(3, 6), outage=True)
+    yield Point("ingester.spool_committed", f"{_SPOOL}.commit", AFTER, hits=(3, 6), outage=True)
+    yield Point("ingester.spooled", f"{_DELIVERY}._spooled", AFTER, hits=(1, 3), outage=True)
+    yield Point("ingester.spool_deleting", f"{_SPOOL}.delete", BEFORE, hits=_ONCE, outage=True)
+    yield Point("ingester.spool_deleted", f"{_SPOOL}.delete", AFTER, hits=_ONCE, outage=True)
 
 
 def _sink() -> Iterator[Point]:
     some = (1, 2)
-    yield Point("sink.polled", f"{_SINK}._store", BEFORE, passages=some)
-    yield Point("sink.sorted", f"{_SINK}._sort", AFTER, passages=some)
-    yield Point("sink.burying", f"{_PUBLISHER}.publish", BEFORE, passages=_ONCE)
-    yield Point("sink.buried", f"{_PUBLISHER}.publish", AFTER, passages=_ONCE)
-    yield Point("sink.inserting", "connectors.clickhouse.client:ClickHouse.insert", BEFORE, passages=some)
-    yield Point("sink.inserted", "connectors.clickhouse.client:ClickHouse.insert", AFTER, passages=some)
-    yield Point("sink.committing", f"{_SINK}._commit", BEFORE, passages=some)
-    yield Point("sink.committed", f"{_SINK}._commit", AFTER, passages=some)
+    yield Point("sink.polled", f"{_SINK}._store", BEFORE, hits=some)
+    yield Point("sink.sorted", f"{_SINK}._sort", AFTER, hits=some)
+    yield Point("sink.dead_lettering", f"{_PUBLISHER}.publish", BEFORE, hits=_ONCE)
+    yield Point("sink.dead_lettered", f"{_PUBLISHER}.publish", AFTER, hits=_ONCE)
+    yield Point("sink.inserting", "connectors.clickhouse.client:ClickHouse.insert", BEFORE, hits=some)
+    yield Point("sink.inserted", "connectors.clickhouse.client:ClickHouse.insert", AFTER, hits=some)
+    yield Point("sink.committing", f"{_SINK}._commit", BEFORE, hits=some)
+    yield Point("sink.committed", f"{_SINK}._commit", AFTER, hits=some)
 
 
 def _table(role: str) -> Iterator[Point]:
-    """One record of a table's write, on its way to the changelog and from there to RocksDB."""
+    """The steps of one table write: sent to the changelog, acknowledged, applied to RocksDB."""
     yield Point(f"{role}.record_sent", f"{_TABLE}._send", AFTER)
     yield Point(f"{role}.record_acknowledged", f"{_TABLE}._acknowledged", BEFORE)
     yield Point(f"{role}.record_applied", f"{_TABLE}._apply", AFTER)
@@ -190,10 +195,10 @@ def _published(role: str) -> Iterator[Point]:
 def _worker(role: str) -> Iterator[Point]:
     yield Point(f"{role}.acknowledging", "processors.streaming.ordered_acks:_acknowledge", BEFORE)
     yield Point(f"{role}.acknowledged", "processors.streaming.ordered_acks:_acknowledge", AFTER)
-    yield Point(f"{role}.committing", _COMMIT, BEFORE, passages=(1, 2))
-    yield Point(f"{role}.committed", _COMMIT, AFTER, passages=(1, 2))
-    yield Point(f"{role}.recovering", _RECOVERED, BEFORE, passages=_ONCE)
-    yield Point(f"{role}.recovered", _RECOVERED, AFTER, passages=_ONCE)
+    yield Point(f"{role}.committing", _COMMIT, BEFORE, hits=(1, 2))
+    yield Point(f"{role}.committed", _COMMIT, AFTER, hits=(1, 2))
+    yield Point(f"{role}.recovering", _RECOVERED, BEFORE, hits=_ONCE)
+    yield Point(f"{role}.recovered", _RECOVERED, AFTER, hits=_ONCE)
 
 
 POINTS: Mapping[str, Point] = {
@@ -202,34 +207,42 @@ POINTS: Mapping[str, Point] = {
 
 
 def arm(environ: Mapping[str, str] = os.environ) -> None:
-    """Do what the variable says, if it is set: to be called before a role is built. Raises UnknownPoint."""
+    """Arm the point that the variable names, if it is set. To be called before a role is built.
+
+    Raises:
+        UnknownPoint: The variable names no point, or no hit.
+    """
     if CRASH_VARIABLE not in environ:
         return
-    name, _, passage = environ[CRASH_VARIABLE].partition(":")
-    if name not in POINTS or not passage.isdecimal() or int(passage) < 1:
+    name, _, hit = environ[CRASH_VARIABLE].partition(":")
+    if name not in POINTS or not hit.isdecimal() or int(hit) < 1:
         raise UnknownPoint(
-            f"{CRASH_VARIABLE}={environ[CRASH_VARIABLE]}: expected name:passage, with one of {', '.join(POINTS)}"
+            f"{CRASH_VARIABLE}={environ[CRASH_VARIABLE]}: expected name:hit, with one of {', '.join(POINTS)}"
         )
-    arm_at(POINTS[name], int(passage), _die)
+    arm_at(POINTS[name], int(hit), _die)
 
 
-def arm_at(point: Point, passage: int, die: Callable[[str], object]) -> None:
-    """Wrap the point's function: its nth passage calls ``die``."""
+def arm_at(point: Point, hit: int, die: Callable[[str], object]) -> None:
+    """Wrap the point's function, so that hit number ``hit`` calls ``die`` with the point's name and the hit."""
     owner, name = find(point.place)
     count = 0
 
-    def pass_by() -> None:
+    def count_hit() -> None:
         nonlocal count
         if point.on is None or point.on == _handled():
             count += 1
-            if count == passage:
-                die(f"{point.name}:{passage}")
+            if count == hit:
+                die(f"{point.name}:{hit}")
 
-    setattr(owner, name, _wrapped(getattr(owner, name), pass_by, point.moment))
+    setattr(owner, name, _wrapped(getattr(owner, name), count_hit, point.when))
 
 
 def find(place: str) -> tuple[Any, str]:
-    """Where a function is kept, and under which name. Raises AttributeError if it is not there any more."""
+    """The module or class that has a function, and the function's name in it.
+
+    Raises:
+        AttributeError: There is no such function.
+    """
     module, _, path = place.partition(":")
     owner: Any = import_module(module)
     *outer, name = path.split(".")
@@ -239,30 +252,30 @@ def find(place: str) -> tuple[Any, str]:
     return owner, name
 
 
-def _wrapped(function: Callable[..., Any], pass_by: Callable[[], None], moment: When) -> Callable[..., Any]:
+def _wrapped(function: Callable[..., Any], count_hit: Callable[[], None], when: When) -> Callable[..., Any]:
     @wraps(function)
     def synchronous(*args: Any, **kwargs: Any) -> Any:
-        if moment is BEFORE:
-            pass_by()
+        if when is BEFORE:
+            count_hit()
         result = function(*args, **kwargs)
-        if moment is AFTER:
-            pass_by()
+        if when is AFTER:
+            count_hit()
         return result
 
     @wraps(function)
     async def asynchronous(*args: Any, **kwargs: Any) -> Any:
-        if moment is BEFORE:
-            pass_by()
+        if when is BEFORE:
+            count_hit()
         result = await function(*args, **kwargs)
-        if moment is AFTER:
-            pass_by()
+        if when is AFTER:
+            count_hit()
         return result
 
     return asynchronous if inspect.iscoroutinefunction(function) else synchronous
 
 
 def _handled() -> str | None:
-    """The topic whose record is being handled here, `WAKE` for a tick, None outside of both."""
+    """The topic of the record that is being handled, ``WAKE`` for a tick, else None."""
     from faust import current_event  # only the workers load Faust
 
     event = current_event()

@@ -1,4 +1,4 @@
-"""What is known of one batch, and what a judge makes of it. Values only."""
+"""What is known of one batch, and the result of its check. Values only."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from schemas.states import ConsentRecord, MessageState, SenderAttempt
 from tests.crash.load import Batch
-from tests.crash.records import Seen, attempt_of, message_of, moment
+from tests.crash.records import ReadRecord, attempt_of, message_of, parse_time
 from tests.crash.stores import Stored
 
 SETTLED_WITHIN_S = 60.0
@@ -17,16 +17,25 @@ Row = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
-    """``rows``: the simulator's ledger. ``dead_letters``: the values of the records set aside.
+class BatchHistory:
+    """What is known of one batch.
 
-    ``states`` and ``consents`` are the tables'; ``stored`` is ClickHouse's, None where it is not asked. ``heard_from``:
-    people whose text or change of consent reached a topic.
+    Args:
+        batch: The batch.
+        records: Every record of each message, by message id.
+        revocations: Every revocation, of any person.
+        dead_letters: The values of all records in dead-letter topics.
+        rows: The simulator's ledger.
+        states: The newest state of each message in the table.
+        consents: The newest consent of each person in the table.
+        heard_from: People whose text or consent change is on a topic.
+        intents: Every intent of each attempt.
+        stored: What ClickHouse has of each message; None where it was not asked.
     """
 
     batch: Batch
-    records: Mapping[str, Sequence[Seen]]
-    revocations: Sequence[Seen]
+    records: Mapping[str, Sequence[ReadRecord]]
+    revocations: Sequence[ReadRecord]
     dead_letters: frozenset[bytes]
     rows: Sequence[Row]
     states: Mapping[str, MessageState]
@@ -46,11 +55,18 @@ class Problem:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """``waiting``: messages that wait under a name, by it. ``settled_s``: per unknown attempt, None if it still is.
+class CheckResult:
+    """The result of one check.
 
-    ``doubts``: messages that ended as ``outcome_unknown`` although the simulator has them; see `tests.crash.checker`.
-    ``unheard``: STOPs that died with the ingester before anything of ours had them; Twilio's own block is left then.
+    Args:
+        problems: The broken promises.
+        waiting: What each waiting message waits for, by message id.
+        settled_s: Seconds until each unknown attempt was settled; None: it still is not.
+        accepted: How many of the batch's messages the simulator accepted.
+        suppressed: How many messages were suppressed.
+        ambiguous: Messages that ended as ``outcome_unknown`` although the simulator has them; see
+            ``tests.crash.checker``.
+        lost_stops: STOPs that were lost with the ingester before a topic had them; only Twilio's own block is left.
     """
 
     problems: tuple[Problem, ...]
@@ -58,32 +74,32 @@ class Verdict:
     settled_s: tuple[float | None, ...]
     accepted: int
     suppressed: int
-    doubts: frozenset[str] = frozenset()
-    unheard: int = 0
+    ambiguous: frozenset[str] = frozenset()
+    lost_stops: int = 0
 
     @property
     def at_rest(self) -> bool:
-        """Whether all is well and nothing is left to wait for."""
+        """Whether there is no problem and nothing left to wait for."""
         return not self.problems and not self.waiting
 
     def count(self, kind: str) -> int:
-        """How many problems of a kind."""
+        """How many problems of a kind there are."""
         return sum(problem.kind == kind for problem in self.problems)
 
     @property
     def settled_in_time(self) -> int:
-        """Unknown attempts that were settled within 60 s."""
+        """How many unknown attempts were settled within 60 s."""
         return sum(seconds is not None and seconds <= SETTLED_WITHIN_S for seconds in self.settled_s)
 
 
-def history(message_id: str, evidence: Evidence, told: Sequence[tuple[datetime, str]] = ()) -> str:
-    """All that is known of one message, in order: its records, its ledger rows, and who died meanwhile."""
-    lines = [(one.at, str(one)) for one in evidence.records.get(message_id, ())]
-    for row in evidence.rows:
+def timeline(message_id: str, history: BatchHistory, events: Sequence[tuple[datetime, str]] = ()) -> str:
+    """Everything known of one message, by time: its records, its ledger rows, and ``events`` around them."""
+    lines = [(one.at, str(one)) for one in history.records.get(message_id, ())]
+    for row in history.rows:
         if message_of(attempt_of(row)) == message_id:
             steps = " ".join(f"{step['status']} {step['at']}" for step in row["statuses"])
-            lines.append((moment(row["accepted_at"]), f"ledger {row['sid']} {attempt_of(row)}: {steps}"))
+            lines.append((parse_time(row["accepted_at"]), f"ledger {row['sid']} {attempt_of(row)}: {steps}"))
     if lines:
         first, last = min(lines)[0] - timedelta(seconds=5), max(lines)[0] + timedelta(seconds=5)
-        lines += [(at, f"*** {what}") for at, what in told if first <= at <= last]
+        lines += [(at, f"*** {what}") for at, what in events if first <= at <= last]
     return "\n".join(f"  {at:%H:%M:%S.%f} {line}" for at, line in sorted(lines))

@@ -1,7 +1,7 @@
 """Every crash point, over many seeds: ``python -m tests.crash.matrix --seeds 1-3 --points all``.
 
-One system serves a whole seed. For each point its role is started anew, to die there, while messages of its own come
-in; then its successor takes over. The verdict on those messages comes when they are at rest, while the next points run.
+One system runs through a whole seed. For each point its role is restarted, to crash there, while a batch of messages
+comes in; then the role is restarted once more. The batch is checked when it is at rest, while the next points run.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from tests.crash.batch_checker import REST_S, BatchChecker
 from tests.crash.crash_points import POINTS, Point
-from tests.crash.figures import COLUMNS, figures
-from tests.crash.history import Verdict
-from tests.crash.load import Batch, Upstream, batch
+from tests.crash.figures import COLUMNS, count_figures
+from tests.crash.history import CheckResult
+from tests.crash.load import Batch, LoadProducer, make_batch
 from tests.crash.system import System, wait_for
-from tests.crash.verdicts import REST_S, Court
 
 PERSONS, EACH = 10, 3
 RATE = 3.0
 DEATH_S = 12.0
-"""How long a point is waited for: longer than a scheduled message and the first look-up take."""
+"""How long to wait for a crash: longer than a scheduled message and the first look-up take."""
 OUTAGE_S = 5.0
 """Longer than the ingester waits for the broker before it writes to its spool."""
 
@@ -37,97 +37,99 @@ _PROGRESS = "point"
 
 
 @dataclass(slots=True)
-class Run:
-    """One point under one seed. ``verdict`` comes when its messages are at rest."""
+class PointRun:
+    """One point under one seed. ``result`` is set once the batch is at rest, or should be."""
 
     point: Point
     seed: int
-    passage: int
+    hit: int
     batch: Batch
     killed: bool = False
     ended_at: float = 0.0
-    verdict: Verdict | None = None
+    result: CheckResult | None = None
     explanation: str = ""
 
 
 @dataclass(slots=True)
-class Trial:
-    """One seed's runs on one system."""
+class SeedRun:
+    """All runs of one seed, on one system."""
 
     system: System
     seed: int
-    court: Court
-    upstream: Upstream
-    tell: Callable[[str], None]
-    runs: list[Run] = field(default_factory=list)
+    checker: BatchChecker
+    load: LoadProducer
+    report: Callable[[str], None]
+    runs: list[PointRun] = field(default_factory=list)
 
-    def point(self, point: Point) -> Run:
-        """Let the point's role die there and its successor take over."""
+    def point(self, point: Point) -> PointRun:
+        """Let the point's role crash there, and restart it."""
         number = len(self.runs)
-        chance = random.Random(f"{self.seed}/{point.name}")
+        rng = random.Random(f"{self.seed}/{point.name}")
         name = f"{self.seed}.{number}"
-        run = Run(point, self.seed, chance.randint(*point.passages), batch(name, name, number, PERSONS, EACH, stops=1))
+        run = PointRun(
+            point, self.seed, rng.randint(*point.hits), make_batch(name, name, number, PERSONS, EACH, stops=1)
+        )
         self.runs.append(run)
         self.system.kill(point.role)
-        self.system.restart(point.role, f"{point.name}:{run.passage}")
+        self.system.restart(point.role, f"{point.name}:{run.hit}")
         self._load(run)
         run.killed = self.system.await_death(point.role, DEATH_S)
         if not run.killed:
             self.system.kill(point.role)
-        self.system.watch()
+        self.system.restart_ended()
         run.ended_at = time.monotonic()
-        self.judge()
+        self.check_open()
         return run
 
-    def _load(self, run: Run) -> None:
+    def _load(self, run: PointRun) -> None:
         if run.point.outage:
             self.system.disturb_callbacks(late=1.0, late_by_seconds=3)
-        self.upstream.first_half(run.batch)
+        self.load.publish_first_half(run.batch)
         if run.point.outage:
             accepted = self.system.accepted()
             wait_for(lambda: self.system.accepted() > accepted + 2, 5)
             self.system.bounce_kafka(OUTAGE_S)
             self.system.disturb_callbacks()
-        self.upstream.stops(run.batch)
-        self.upstream.second_half(run.batch)
+        self.load.publish_stops(run.batch)
+        self.load.publish_second_half(run.batch)
 
-    def judge(self) -> None:
-        """Judge what is at rest, or should be."""
-        self.court.read()
+    def check_open(self) -> None:
+        """Check every batch without a result; set the result of those that are at rest, or should be."""
+        self.checker.read()
         for run in self.open():
-            verdict = self.court.verdict(run.batch)
-            if verdict.at_rest or time.monotonic() > run.ended_at + REST_S:
-                run.verdict = verdict
-                run.explanation = self.court.explain(run.batch, verdict) if verdict.problems else ""
-                self.tell("\n".join(filter(None, (_line(run), run.explanation))))
+            result = self.checker.check(run.batch)
+            if result.at_rest or time.monotonic() > run.ended_at + REST_S:
+                run.result = result
+                run.explanation = self.checker.explain(run.batch, result) if result.problems else ""
+                self.report("\n".join(filter(None, (_line(run), run.explanation))))
 
     def finish(self) -> None:
-        """Wait for the verdicts that are missing."""
+        """Wait until every run has a result."""
         while self.open():
-            self.system.watch()
-            self.judge()
+            self.system.restart_ended()
+            self.check_open()
 
-    def open(self) -> list[Run]:
-        """Runs without a verdict."""
-        return [run for run in self.runs if run.verdict is None]
+    def open(self) -> list[PointRun]:
+        """Runs without a result."""
+        return [run for run in self.runs if run.result is None]
 
 
-def try_points(folder: Path, seed: int, points: Sequence[Point], tell: Callable[[str], None]) -> list[Run]:
-    """All these points under one seed."""
+def run_points(folder: Path, seed: int, points: Sequence[Point], report: Callable[[str], None]) -> list[PointRun]:
+    """Run all these points under one seed."""
     sink = any(point.role == "sink" for point in points)
     with System(folder, seed=seed, rate=RATE, sink=sink) as system:
-        system.misbehave()
-        trial = Trial(system, seed, Court(system), Upstream(system), tell)
+        system.arm_faults()
+        seed_run = SeedRun(system, seed, BatchChecker(system), LoadProducer(system), report)
         for number, point in enumerate(points, 1):
-            tell(f"seed {seed}: {_PROGRESS} {number} of {len(points)}, {point.name}")
-            trial.point(point)
-        trial.finish()
-        trial.court.close()
-    return trial.runs
+            report(f"seed {seed}: {_PROGRESS} {number} of {len(points)}, {point.name}")
+            seed_run.point(point)
+        seed_run.finish()
+        seed_run.checker.close()
+    return seed_run.runs
 
 
-def summary(runs: Sequence[Run]) -> Table:
-    """Per point, over all its seeds."""
+def summary(runs: Sequence[PointRun]) -> Table:
+    """A table with one row per point, over all seeds."""
     table = Table("point", "runs", "kills", *COLUMNS)
     for name in dict.fromkeys(run.point.name for run in runs):
         table.add_row(name, *map(str, _figures([run for run in runs if run.point.name == name])))
@@ -136,22 +138,22 @@ def summary(runs: Sequence[Run]) -> Table:
     return table
 
 
-def _figures(runs: Sequence[Run]) -> Iterator[int]:
+def _figures(runs: Sequence[PointRun]) -> Iterator[int]:
     yield len(runs)
     yield sum(run.killed for run in runs)
-    yield from figures([(run.batch, run.verdict) for run in runs])
+    yield from count_figures([(run.batch, run.result) for run in runs])
 
 
-def _line(run: Run) -> str:
-    assert run.verdict is not None
-    died = f"died at passage {run.passage}" if run.killed else f"passage {run.passage} not reached"
-    rest = "all well" if run.verdict.at_rest else f"{len(run.verdict.problems)} problems"
-    waiting = f", {len(run.verdict.waiting)} wait under a name" if run.verdict.waiting else ""
+def _line(run: PointRun) -> str:
+    assert run.result is not None
+    died = f"died at hit {run.hit}" if run.killed else f"hit {run.hit} not reached"
+    rest = "all well" if run.result.at_rest else f"{len(run.result.problems)} problems"
+    waiting = f", {len(run.result.waiting)} wait with a reason" if run.result.waiting else ""
     return f"seed {run.seed}: {run.point.name}: {died}; {rest}{waiting}"
 
 
 def seeds_of(text: str) -> list[int]:
-    """``3`` or ``1-3`` or ``1,4``."""
+    """The seeds in a text such as ``3``, ``1-3`` or ``1,4``."""
     found: list[int] = []
     for part in text.split(","):
         first, _, last = part.partition("-")
@@ -160,7 +162,11 @@ def seeds_of(text: str) -> list[int]:
 
 
 def points_of(text: str) -> list[Point]:
-    """``all``, or names and roles with commas. Raises SystemExit for an unknown one."""
+    """The points that a text selects: ``all``, or names and roles, separated by commas.
+
+    Raises:
+        SystemExit: The text selects no point.
+    """
     chosen = [POINTS[name] for name in POINTS if text == "all" or {name, POINTS[name].role} & set(text.split(","))]
     if not chosen:
         raise SystemExit(f"no such point: {text}; there are all, person, sender, ingester, sink, {', '.join(POINTS)}")
@@ -168,34 +174,34 @@ def points_of(text: str) -> list[Point]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The exit status: 0 if every promise was kept."""
+    """Run the command line; the exit status is 0 if no promise was broken."""
     parser = argparse.ArgumentParser(prog="python -m tests.crash.matrix", description=__doc__)
     parser.add_argument("--seeds", type=seeds_of, default=[1], help="1-3")
     parser.add_argument("--points", type=points_of, default="all", help="all, or names and roles with commas")
     given = parser.parse_args(arguments)
     console, began = Console(width=None if sys.stdout.isatty() else 140), time.monotonic()
-    runs: list[Run] = []
+    runs: list[PointRun] = []
     for seed in given.seeds:
         folder = Path(tempfile.mkdtemp(prefix=f"smsflow-crash-{seed}-"))
         points = random.Random(seed).sample(given.points, len(given.points))
         with console.status(f"seed {seed}") as status:
 
-            def tell(text: str) -> None:
-                said = f"{time.monotonic() - began:6.0f} s {text}"
+            def report(text: str) -> None:
+                line = f"{time.monotonic() - began:6.0f} s {text}"
                 if _PROGRESS in text:
-                    status.update(said)
+                    status.update(line)
                 else:
-                    console.print(said, highlight=False, markup=False, soft_wrap=True)
+                    console.print(line, highlight=False, markup=False, soft_wrap=True)
 
-            runs += try_points(folder, seed, points, tell)
-        if all(run.verdict is not None and not run.verdict.problems for run in runs if run.seed == seed):
+            runs += run_points(folder, seed, points, report)
+        if all(run.result is not None and not run.result.problems for run in runs if run.seed == seed):
             shutil.rmtree(folder)
         else:
-            console.print(f"kept: {folder}")
+            console.print(f"data directory of the failure: {folder}")
     console.print(summary(runs))
-    failed = [run for run in runs if run.verdict is None or run.verdict.problems]
+    failed = [run for run in runs if run.result is None or run.result.problems]
     for run in failed:
-        console.print(f"broken: --seeds {run.seed} --points {run.point.name} (passage {run.passage})", highlight=False)
+        console.print(f"broken: --seeds {run.seed} --points {run.point.name} (hit {run.hit})", highlight=False)
     return 1 if failed else 0
 
 

@@ -1,4 +1,4 @@
-"""Who owned which partition when, as the broker itself wrote it down: it keeps each generation of a group."""
+"""Which worker owned which partition when, as the broker recorded it for each generation of a group."""
 
 from __future__ import annotations
 
@@ -26,7 +26,10 @@ class _Key(Struct):  # type: ignore[misc]  # aiokafka is untyped here
 
 
 class _Generation(Struct):  # type: ignore[misc]  # as above
-    """GroupMetadataValue, version 3. Source: Apache Kafka, GroupMetadataValue.json"""
+    """The broker's record of a generation, version 3.
+
+    Source: Apache Kafka, GroupMetadataValue.json
+    """
 
     SCHEMA = Schema(
         ("version", Int16),
@@ -53,7 +56,7 @@ class _Generation(Struct):  # type: ignore[misc]  # as above
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """Partition of the topic → instance id, from ``since`` on: before any member was told of it.
+    """The instance id that owns each partition of the topic, from ``since``, which is before any member knows it.
 
     ``members``: the instance ids; one may own nothing where others have enough room for all.
     """
@@ -68,7 +71,7 @@ NOBODY = Generation(datetime.min.replace(tzinfo=UTC), 0, frozenset(), {})
 
 
 class Owners:
-    """The generations of one group, of one topic's partitions."""
+    """The generations of one group, with the partitions of one topic."""
 
     def __init__(self, bootstrap: str, group: str, topic: str) -> None:
         self._group = group
@@ -91,7 +94,7 @@ class Owners:
         self._consumer.close()
 
     def read(self) -> None:
-        """Read on until nothing comes for a moment."""
+        """Read until no record comes for 0.2 s."""
         quiet_since = time.monotonic()
         while time.monotonic() - quiet_since < _QUIET_S:
             for message in self._consumer.consume(500, timeout=0.05):
@@ -100,12 +103,12 @@ class Owners:
                     self._take(consumed_record(message))
 
     def now(self) -> Generation:
-        """The newest one, read anew; before the group's first member it has none and owns nothing."""
+        """Read, and return the newest generation; before the first one, a generation without members."""
         self.read()
         return self.generations[-1] if self.generations else NOBODY
 
     def owner(self, partition: int, at: datetime) -> str | None:
-        """Whose the partition was at a time; None while it was nobody's."""
+        """The instance id that owned the partition at a time, or None."""
         known = [one for one in self.generations if one.since <= at]
         return known[-1].owners.get(partition) if known else None
 
@@ -113,12 +116,14 @@ class Owners:
         if found.value is None or int.from_bytes(found.key[:2], "big") != _GROUP_KEY:
             return
         if _Key.decode(found.key).group == self._group:
-            told = _Generation.decode(found.value)
-            members = frozenset(member[1] for member in told.members)
-            self.generations.append(Generation(found.timestamp, told.generation, members, dict(self._assigned(told))))
+            generation = _Generation.decode(found.value)
+            members = frozenset(member[1] for member in generation.members)
+            self.generations.append(
+                Generation(found.timestamp, generation.generation, members, dict(self._assigned(generation)))
+            )
 
-    def _assigned(self, told: Any) -> Iterator[tuple[int, str]]:
-        for _, instance_id, *_, assignment in told.members:
+    def _assigned(self, generation: Any) -> Iterator[tuple[int, str]]:
+        for _, instance_id, *_, assignment in generation.members:
             for topic, partitions in ConsumerProtocolMemberAssignment.decode(assignment).assignment:
                 if topic == self._topic:
                     yield from ((partition, instance_id) for partition in partitions)

@@ -1,6 +1,6 @@
-"""The wire between one worker and the simulator, listened to: which create requests left that worker, and when.
+"""A TCP proxy between one worker and the simulator, which records each create request with its time.
 
-What the simulator keeps does not say whose call it was, and of a call it reset or refused it keeps nothing.
+The simulator's ledger does not show which worker made a call, and nothing of a call that it reset or refused.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ _HEAD_END = b"\r\n\r\n"
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
-    """One whole create request. ``at``: when its last byte had come, so a little later than it left."""
+class RecordedCall:
+    """One complete create request. ``at``: when its last byte arrived, so a little later than it was sent."""
 
     worker: str
     at: datetime
@@ -26,86 +26,88 @@ class Heard:
     sender: str
 
 
-class Tap:
-    """Carries every connection made to ``port`` on to the simulator, in a thread of its own."""
+class Proxy:
+    """Forwards every connection to ``port`` to the simulator, in a thread of its own; ``calls`` are the requests."""
 
     def __init__(self, worker: str, simulator_port: int) -> None:
         self._worker = worker
         self._simulator_port = simulator_port
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name=f"tap of {worker}", daemon=True)
+        self._thread = threading.Thread(target=self._loop.run_forever, name=f"proxy of {worker}", daemon=True)
         self._server: asyncio.Server | None = None
-        self._carried: set[asyncio.Task[None]] = set()
-        self.heard: list[Heard] = []
+        self._connections: set[asyncio.Task[None]] = set()
+        self.calls: list[RecordedCall] = []
         self.port = 0
 
     def start(self) -> None:
+        """Listen on a free port."""
         self._thread.start()
-        serving = asyncio.run_coroutine_threadsafe(asyncio.start_server(self._accept, "127.0.0.1", 0), self._loop)
-        self._server = serving.result()
+        starting = asyncio.run_coroutine_threadsafe(asyncio.start_server(self._accept, "127.0.0.1", 0), self._loop)
+        self._server = starting.result()
         self.port = self._server.sockets[0].getsockname()[1]
 
     def stop(self) -> None:
-        """Listen no more and end all connections."""
+        """Stop listening and close all connections."""
         if self._thread.is_alive():
-            asyncio.run_coroutine_threadsafe(self._end(), self._loop).result()
+            asyncio.run_coroutine_threadsafe(self._close(), self._loop).result()
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join()
             self._loop.close()
 
-    async def _end(self) -> None:
+    async def _close(self) -> None:
         if self._server is not None:
             self._server.close()
-        for task in self._carried:
+        for task in self._connections:
             task.cancel()
-        await asyncio.gather(*self._carried, return_exceptions=True)
+        await asyncio.gather(*self._connections, return_exceptions=True)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
-        self._carried.add(task)
+        self._connections.add(task)
         try:
-            with contextlib.suppress(OSError):  # either side ends as it likes: faults do so on purpose
+            with contextlib.suppress(OSError):  # either side may reset the connection: faults do so on purpose
                 simulator_reader, simulator_writer = await asyncio.open_connection("127.0.0.1", self._simulator_port)
                 async with asyncio.TaskGroup() as group:
-                    there = group.create_task(_carry(reader, simulator_writer, Requests(self._note).feed))
-                    back = group.create_task(_carry(simulator_reader, writer, lambda _bytes: None))
+                    requests = RequestSplitter(self._record)
+                    there = group.create_task(_forward(reader, simulator_writer, requests.feed))
+                    back = group.create_task(_forward(simulator_reader, writer, lambda _bytes: None))
                     await asyncio.wait((there, back), return_when=asyncio.FIRST_COMPLETED)
                     simulator_writer.close()
                     writer.close()
         finally:
             writer.close()
-            self._carried.discard(task)
+            self._connections.discard(task)
 
-    def _note(self, head: bytes, body: bytes) -> None:
+    def _record(self, head: bytes, body: bytes) -> None:
         if not head.startswith(b"POST") or b"/Messages.json" not in head.partition(b"\r\n")[0]:
             return
         form = parse_qs(body.decode())
         query = parse_qs(urlsplit(form["StatusCallback"][0]).query)
         sender = form.get("MessagingServiceSid", form.get("From", [""]))[0]
-        self.heard.append(Heard(self._worker, datetime.now(UTC), query["attempt_id"][0], sender))
+        self.calls.append(RecordedCall(self._worker, datetime.now(UTC), query["attempt_id"][0], sender))
 
 
-class Requests:
-    """HTTP/1.1 requests out of a stream of bytes, each given on when it is whole: (head, body)."""
+class RequestSplitter:
+    """Splits a stream of bytes into HTTP/1.1 requests; ``on_request`` gets head and body of each complete one."""
 
-    def __init__(self, give: Callable[[bytes, bytes], None]) -> None:
-        self._give = give
-        self._left = b""
+    def __init__(self, on_request: Callable[[bytes, bytes], None]) -> None:
+        self._on_request = on_request
+        self._buffer = b""
 
     def feed(self, more: bytes) -> None:
-        """Take what came next."""
-        self._left += more
-        while _HEAD_END in self._left:
-            head, _, rest = self._left.partition(_HEAD_END)
-            length = _length(head)
+        """Add the next bytes of the stream."""
+        self._buffer += more
+        while _HEAD_END in self._buffer:
+            head, _, rest = self._buffer.partition(_HEAD_END)
+            length = _content_length(head)
             if len(rest) < length:
                 return
-            self._left = rest[length:]
-            self._give(head, rest[:length])
+            self._buffer = rest[length:]
+            self._on_request(head, rest[:length])
 
 
-def _length(head: bytes) -> int:
+def _content_length(head: bytes) -> int:
     for line in head.lower().split(b"\r\n"):
         name, _, value = line.partition(b":")
         if name == b"content-length":
@@ -113,9 +115,11 @@ def _length(head: bytes) -> int:
     return 0
 
 
-async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, listen: Callable[[bytes], None]) -> None:
+async def _forward(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, on_bytes: Callable[[bytes], None]
+) -> None:
     with contextlib.suppress(OSError):
         while more := await reader.read(1 << 16):
-            listen(more)
+            on_bytes(more)
             writer.write(more)
             await writer.drain()

@@ -1,8 +1,8 @@
-"""Workers come, go, die and sleep, and so does Kafka: ``python -m tests.crash.rebalances --seeds 1-3 --moves 14``.
+"""Workers pause, die and leave, and so does Kafka: ``python -m tests.crash.rebalances --seeds 1-3 --moves 14``.
 
-Three workers of each stage on one system. In each turn something happens to one of them, or to the broker, in the
-middle of messages of the turn's own, while answers and callbacks get lost. The verdict on the messages comes when they
-are at rest; the verdict on the calls (by the owner, on a living intent, once) and on the tables' writes at the end.
+Three workers of each stage run on one system. In each turn something happens to one of them, or to the broker, in the
+middle of a batch of messages, while responses and callbacks get lost. The batch is checked when it is at rest. The
+calls (by the owner, within the intent's life, once) and the tables' writes are checked at the end.
 """
 
 from __future__ import annotations
@@ -24,34 +24,34 @@ from rich.table import Table
 
 from processors.streaming.app import PERSON_APP, SENDER_APP
 from schemas.topics import SMS_DISPATCH_NORMAL, SMS_REQUESTS
+from tests.crash.batch_checker import REST_S, BatchChecker
 from tests.crash.calls import BadCall, Pause, bad_calls, instance_of
-from tests.crash.figures import COLUMNS, figures
-from tests.crash.history import Verdict
-from tests.crash.load import Batch, Upstream, batch
+from tests.crash.figures import COLUMNS, count_figures
+from tests.crash.history import CheckResult
+from tests.crash.load import Batch, LoadProducer, make_batch
 from tests.crash.matrix import seeds_of
 from tests.crash.owners import Owners
 from tests.crash.system import System, role_of, wait_for
-from tests.crash.verdicts import REST_S, Court
 
 WORKERS, PERSONS, EACH, RATE = 3, 15, 4, 4.0
 KAFKA = "Kafka"
-CARDS = (*product(("person", "sender"), ("sleeps", "dies", "leaves")), (KAFKA, "dies"))
-"""What happens, in an order of each seed's own: all of it once, then all of it again."""
-MIDDLE = 8
-"""So many messages of a turn are accepted before something happens."""
+MOVES = (*product(("person", "sender"), ("sleeps", "dies", "leaves")), (KAFKA, "dies"))
+"""What can happen. Each seed shuffles the moves, makes all of them, and starts again."""
+MOVE_AFTER = 8
+"""How many messages of a turn are accepted before its move."""
 _PROGRESS = "turn"
 
 
 @dataclass(slots=True)
 class Turn:
-    """One thing that happened, and the messages around it. ``whom``: a worker, or `KAFKA`."""
+    """One move and its batch. ``whom``: a worker, or ``KAFKA``."""
 
     seed: int
     move: str
     whom: str
     batch: Batch
     ended_at: float = 0.0
-    verdict: Verdict | None = None
+    result: CheckResult | None = None
     explanation: str = ""
 
     @property
@@ -60,40 +60,40 @@ class Turn:
 
 
 @dataclass(slots=True)
-class Round:
-    """One seed's turns on one system."""
+class SeedRun:
+    """All turns of one seed, on one system."""
 
     system: System
     seed: int
-    court: Court
-    upstream: Upstream
+    checker: BatchChecker
+    load: LoadProducer
     owners: Mapping[str, Owners]
-    tell: Callable[[str], None]
-    chance: random.Random
+    report: Callable[[str], None]
+    rng: random.Random
     turns: list[Turn] = field(default_factory=list)
     pauses: list[Pause] = field(default_factory=list)
 
     def turn(self, who: str, move: str) -> None:
-        """Let something happen in the middle of messages."""
+        """Make one move in the middle of a batch."""
         number = len(self.turns)
         whom = who if who == KAFKA else self._victim(who)
         name = f"{self.seed}.{number}"
-        turn = Turn(self.seed, move, whom, batch(name, name, number, PERSONS, EACH, stops=1))
+        turn = Turn(self.seed, move, whom, make_batch(name, name, number, PERSONS, EACH, stops=1))
         self.turns.append(turn)
-        self.tell(f"seed {self.seed}: {_PROGRESS} {number + 1}, {whom} {move}")
+        self.report(f"seed {self.seed}: {_PROGRESS} {number + 1}, {whom} {move}")
         accepted = self.system.accepted()
-        self.upstream.first_half(turn.batch)
-        wait_for(lambda: self.system.accepted() >= accepted + MIDDLE, 10)
+        self.load.publish_first_half(turn.batch)
+        wait_for(lambda: self.system.accepted() >= accepted + MOVE_AFTER, 10)
         self._move(turn)
-        self.system.watch()
+        self.system.restart_ended()
         turn.ended_at = time.monotonic()
-        self.judge()
+        self.check_open()
 
     def _move(self, turn: Turn) -> None:
         match turn.whom, turn.move:
             case "Kafka", _:
                 self._rest_of(turn)
-                self.system.bounce_kafka(self.chance.uniform(0, 4))
+                self.system.bounce_kafka(self.rng.uniform(0, 4))
             case worker, "sleeps":
                 self._sleep(worker, turn)
             case worker, "dies":
@@ -103,64 +103,66 @@ class Round:
             case worker, _:
                 self.system.leave(worker)
                 self._rest_of(turn)
-                if self.chance.random() < 0.5:  # else it is back before anybody has missed it
+                if self.rng.random() < 0.5:  # else it is back before anybody has missed it
                     wait_for(lambda: not self._is_member(worker))
                 self.system.restart(worker)
 
     def _sleep(self, worker: str, turn: Turn) -> None:
-        """Until the group has given its partitions to others: longer than the session, and than any intent lives."""
+        """Pause a worker until the group has given its partitions away, which takes longer than any intent lives."""
         since = datetime.now(UTC)
         self.system.freeze(worker)
         self._rest_of(turn)
         assert wait_for(lambda: not self._is_member(worker)), f"{worker} sleeps and is not missed"
         self.pauses.append(Pause(worker, since, datetime.now(UTC)))
         self.system.thaw(worker)
-        assert wait_for(lambda: self._is_member(worker)), f"{worker} woke and did not join: {self.system.fallen()}"
+        assert wait_for(lambda: self._is_member(worker)), (
+            f"{worker} woke and did not join: {self.system.exit_reports()}"
+        )
 
     def _rest_of(self, turn: Turn) -> None:
-        self.upstream.stops(turn.batch)
-        self.upstream.second_half(turn.batch)
+        self.load.publish_stops(turn.batch)
+        self.load.publish_second_half(turn.batch)
 
     def _is_member(self, worker: str) -> bool:
-        self.system.watch()
+        self.system.restart_ended()
         return instance_of(worker) in self.owners[role_of(worker)].now().members
 
     def _victim(self, stage: str) -> str:
-        """A worker that owns something now."""
+        """A worker of the stage that owns a partition now."""
         owning = set(self.owners[stage].now().owners.values())
-        return self.chance.choice([name for name in sorted(self.system.roles) if instance_of(name) in owning])
+        return self.rng.choice([name for name in sorted(self.system.roles) if instance_of(name) in owning])
 
-    def judge(self) -> None:
-        """Judge what is at rest, or should be."""
-        self.court.read()
+    def check_open(self) -> None:
+        """Check every batch without a result; set the result of those that are at rest, or should be."""
+        self.checker.read()
         for turn in self.open():
-            verdict = self.court.verdict(turn.batch)
-            if verdict.at_rest or time.monotonic() > turn.ended_at + REST_S:
-                turn.verdict = verdict
-                turn.explanation = self.court.explain(turn.batch, verdict) if verdict.problems else ""
-                self.tell("\n".join(filter(None, (_line(turn), turn.explanation))))
+            result = self.checker.check(turn.batch)
+            if result.at_rest or time.monotonic() > turn.ended_at + REST_S:
+                turn.result = result
+                turn.explanation = self.checker.explain(turn.batch, result) if result.problems else ""
+                self.report("\n".join(filter(None, (_line(turn), turn.explanation))))
 
     def finish(self) -> None:
-        """Wait for the verdicts that are missing."""
+        """Wait until every turn has a result."""
         while self.open():
-            self.system.watch()
-            self.judge()
+            self.system.restart_ended()
+            self.check_open()
 
     def open(self) -> list[Turn]:
-        """Turns without a verdict."""
-        return [turn for turn in self.turns if turn.verdict is None]
+        """Turns without a result."""
+        return [turn for turn in self.turns if turn.result is None]
 
     def bad_calls(self) -> list[BadCall]:
         """Every call that should not have been made."""
         owners = self.owners["sender"]
         owners.read()
-        heard, checked_at = self.system.heard(), self.court.checked_at()
-        return bad_calls(heard, owners.owner, self.court.intents, self.pauses, checked_at)
+        calls, checked_at = self.system.recorded_calls(), self.checker.checked_at()
+        return bad_calls(calls, owners.owner, self.checker.intents, self.pauses, checked_at)
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """One seed: its turns, the bad calls, the tables' late writes, and how many calls were heard."""
+class SeedResult:
+    """The result of one seed: its turns, the bad calls, the tables' late writes, and the number of calls."""
 
     turns: Sequence[Turn]
     bad_calls: Sequence[BadCall]
@@ -169,35 +171,35 @@ class Outcome:
 
     @property
     def well(self) -> bool:
-        broken = any(turn.verdict is None or turn.verdict.problems for turn in self.turns)
+        broken = any(turn.result is None or turn.result.problems for turn in self.turns)
         return not (broken or self.bad_calls or self.late_writes)
 
 
-def play(folder: Path, seed: int, moves: int, tell: Callable[[str], None]) -> Outcome:
-    """So many turns under one seed."""
+def run_seed(folder: Path, seed: int, moves: int, report: Callable[[str], None]) -> SeedResult:
+    """Make so many moves under one seed."""
     with System(folder, seed=seed, rate=RATE, workers=WORKERS) as system:
-        court, bootstrap = Court(system), system.kafka.bootstrap
+        checker, bootstrap = BatchChecker(system), system.kafka.bootstrap
         owners = {
             "person": Owners(bootstrap, PERSON_APP, SMS_REQUESTS.name),
             "sender": Owners(bootstrap, SENDER_APP, SMS_DISPATCH_NORMAL.name),
         }
         assert wait_for(lambda: all(len(one.now().members) == WORKERS for one in owners.values()))
-        system.misbehave()
-        chance = random.Random(f"rebalances {seed}")
-        this = Round(system, seed, court, Upstream(system), owners, tell, chance)
-        decks = (chance.sample(CARDS, len(CARDS)) for _ in count())
-        for who, move in islice(chain.from_iterable(decks), moves):
-            this.turn(who, move)
-        this.finish()
-        outcome = Outcome(this.turns, this.bad_calls(), list(court.late_writes), len(system.heard()))
+        system.arm_faults()
+        rng = random.Random(f"rebalances {seed}")
+        run = SeedRun(system, seed, checker, LoadProducer(system), owners, report, rng)
+        rounds = (rng.sample(MOVES, len(MOVES)) for _ in count())
+        for who, move in islice(chain.from_iterable(rounds), moves):
+            run.turn(who, move)
+        run.finish()
+        outcome = SeedResult(run.turns, run.bad_calls(), list(checker.late_writes), len(system.recorded_calls()))
         for one in owners.values():
             one.close()
-        court.close()
+        checker.close()
     return outcome
 
 
 def summary(turns: Sequence[Turn]) -> Table:
-    """Per kind of move, over all seeds."""
+    """A table with one row per kind of move, over all seeds."""
     table = Table("move", "turns", *COLUMNS)
     for name in sorted({turn.name for turn in turns}):
         table.add_row(name, *_figures([turn for turn in turns if turn.name == name]))
@@ -207,21 +209,21 @@ def summary(turns: Sequence[Turn]) -> Table:
 
 
 def _figures(turns: Sequence[Turn]) -> list[str]:
-    return [str(len(turns)), *map(str, figures([(turn.batch, turn.verdict) for turn in turns]))]
+    return [str(len(turns)), *map(str, count_figures([(turn.batch, turn.result) for turn in turns]))]
 
 
 def _line(turn: Turn) -> str:
-    assert turn.verdict is not None
-    rest = "all well" if turn.verdict.at_rest else f"{len(turn.verdict.problems)} problems"
-    waiting = f", {len(turn.verdict.waiting)} wait under a name" if turn.verdict.waiting else ""
+    assert turn.result is not None
+    rest = "all well" if turn.result.at_rest else f"{len(turn.result.problems)} problems"
+    waiting = f", {len(turn.result.waiting)} wait with a reason" if turn.result.waiting else ""
     return f"seed {turn.seed}: {turn.whom} {turn.move} ({turn.batch.name}): {rest}{waiting}"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The exit status: 0 if every promise was kept."""
+    """Run the command line; the exit status is 0 if no promise was broken."""
     parser = argparse.ArgumentParser(prog="python -m tests.crash.rebalances", description=__doc__)
     parser.add_argument("--seeds", type=seeds_of, default=[1], help="1-3")
-    parser.add_argument("--moves", type=int, default=2 * len(CARDS), help="per seed")
+    parser.add_argument("--moves", type=int, default=2 * len(MOVES), help="per seed")
     given = parser.parse_args(arguments)
     console, began = Console(width=None if sys.stdout.isatty() else 140), time.monotonic()
     turns: list[Turn] = []
@@ -230,13 +232,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         folder = Path(tempfile.mkdtemp(prefix=f"smsflow-rebalances-{seed}-"))
         with console.status(f"seed {seed}") as status:
 
-            def tell(text: str) -> None:
-                said = f"{time.monotonic() - began:6.0f} s {text}"
-                status.update(said)
+            def report(text: str) -> None:
+                line = f"{time.monotonic() - began:6.0f} s {text}"
+                status.update(line)
                 if _PROGRESS not in text:
-                    console.print(said, highlight=False, markup=False, soft_wrap=True)
+                    console.print(line, highlight=False, markup=False, soft_wrap=True)
 
-            outcome = play(folder, seed, given.moves, tell)
+            outcome = run_seed(folder, seed, given.moves, report)
         turns += outcome.turns
         for fault in (*outcome.bad_calls, *outcome.late_writes):
             console.print(str(fault), highlight=False, markup=False, soft_wrap=True)
@@ -246,7 +248,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             shutil.rmtree(folder)
         else:
             broken.append(seed)
-            console.print(f"kept: {folder}")
+            console.print(f"data directory of the failure: {folder}")
     console.print(summary(turns))
     for seed in broken:
         console.print(f"broken: --seeds {seed} --moves {given.moves}", highlight=False)

@@ -1,4 +1,4 @@
-"""Everything on the topics, read as it comes, and found by message."""
+"""Reads every record of all topics, and finds them by message."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from schemas.errors import DecodeError
 from schemas.records import ConsentChange, DeadLetter, InboundMessage, ListEntry, Revocation
 from schemas.states import ConsentRecord, MessageState, SenderAttempt
 from schemas.topics import Topic
-from tests.crash.system import PARTITIONS
+from tests.crash.tuning import PARTITIONS
 
 CODEC = Codec()
 TOPICS: dict[str, Topic] = {topic.name: topic for topic in (*person_topics(PARTITIONS), *sender_topics(PARTITIONS))}
-"""All there are, the tables' changelogs among them."""
+"""All topics, including the tables' changelogs."""
 TABLES = (MessageState, ConsentRecord, SenderAttempt)
-"""What is kept of the changelogs."""
-LATE = timedelta(seconds=1)
-"""More than two processes' clocks differ on one machine, less than anybody is frozen for."""
+"""The states that are read from changelogs."""
+CLOCK_TOLERANCE = timedelta(seconds=1)
+"""More than the clocks of two processes on one machine differ, less than any pause lasts."""
 _QUIET_S = 0.3
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """One record. ``at``: when the broker got it, to the producer's clock, which is this machine's."""
+class ReadRecord:
+    """One record of a topic. ``at``: its timestamp, by the producer's clock, which is this machine's."""
 
     topic: str
     partition: int
@@ -47,13 +47,14 @@ class Seen:
         return f"{self.topic}/{self.partition}@{self.offset} {self.record}"
 
 
-class Log:
-    """Reads all topics from their beginning on.
+class TopicLog:
+    """Reads all topics from their beginning.
 
-    ``states``: message → its newest state in the changelog; ``consents``: person → theirs; ``intents``: attempt → every
-    intent that was ever written, also by a worker that had lost the partition. ``late_writes``: records of changelogs
-    that were made before others which stand in front of them: one owner's records stand in the order of their making.
-    ``heard_from``: people of whom there is a text or a change of consent.
+    ``of_message`` has the records of each message, ``states`` its newest state, ``consents`` the newest consent of
+    each person. ``intents`` has every intent of each attempt that was ever written, also by a worker that no longer
+    owned the partition. ``late_writes`` are changelog records with an older timestamp than a record before them: one
+    owner's records are in the order of their timestamps, so the partition had another owner by then. ``heard_from``
+    are people whose text or consent change is on a topic.
     """
 
     def __init__(self, bootstrap: str) -> None:
@@ -74,9 +75,9 @@ class Log:
                 for partition in range(topic.partitions)
             ]
         )
-        self.of_message: dict[str, list[Seen]] = defaultdict(list)
-        self.revocations: list[Seen] = []
-        self.dead_letters: list[Seen] = []
+        self.of_message: dict[str, list[ReadRecord]] = defaultdict(list)
+        self.revocations: list[ReadRecord] = []
+        self.dead_letters: list[ReadRecord] = []
         self.states: dict[str, MessageState] = {}
         self.consents: dict[str, ConsentRecord] = {}
         self.intents: dict[str, list[SenderAttempt]] = defaultdict(list)
@@ -89,7 +90,7 @@ class Log:
         self._consumer.close()
 
     def read(self) -> None:
-        """Read on until nothing comes for a moment."""
+        """Read until no record comes for 0.3 s."""
         quiet_since = time.monotonic()
         while time.monotonic() - quiet_since < _QUIET_S:
             for message in self._consumer.consume(2000, timeout=0.05):
@@ -100,13 +101,13 @@ class Log:
     def _take(self, found: Any) -> None:
         kind = TOPICS[found.topic].record
         if found.topic.endswith("-changelog"):
-            self._remember(found, kind)
+            self._take_state(found, kind)
             return
         try:
             record = CODEC.decode(kind, found.value)
         except DecodeError:
             return  # the garbage of our own load
-        seen = Seen(found.topic, found.partition, found.offset, found.timestamp, record)
+        seen = ReadRecord(found.topic, found.partition, found.offset, found.timestamp, record)
         if isinstance(record, DeadLetter):
             self.dead_letters.append(seen)
         elif isinstance(record, Revocation):
@@ -116,13 +117,13 @@ class Log:
         else:
             self._file(seen)
 
-    def _remember(self, found: Any, kind: type) -> None:
-        """One write of a table. What is deleted is no message, no person and no intent while a test lasts."""
+    def _take_state(self, found: Any, kind: type) -> None:
+        """Take one write of a table. Deletions are ignored: no message, person or intent is deleted during a test."""
         newest = self._newest.setdefault((found.topic, found.partition), found.timestamp)
         self._newest[found.topic, found.partition] = max(newest, found.timestamp)
-        if found.timestamp < newest - LATE:
+        if found.timestamp < newest - CLOCK_TOLERANCE:
             where = f"{found.topic}/{found.partition}@{found.offset}"
-            self.late_writes.append(f"{where} of {found.timestamp} stands behind one of {newest}: {found.key!r}")
+            self.late_writes.append(f"{where} of {found.timestamp} comes after one of {newest}: {found.key!r}")
         if found.value is None or kind not in TABLES:
             return
         state: Any = CODEC.decode(kind, found.value)
@@ -133,7 +134,7 @@ class Log:
         elif found.key.startswith(INTENTS):
             self.intents[state.attempt_id].append(state)
 
-    def _file(self, seen: Seen) -> None:
+    def _file(self, seen: ReadRecord) -> None:
         record = seen.record
         sid = getattr(record, "sid", None)
         if sid is not None:
@@ -148,7 +149,7 @@ class Log:
 
 
 def message_of(attempt_id: str | None) -> str | None:
-    """The message of an attempt's id."""
+    """The message id in an attempt id, or None."""
     named = split_attempt_id(attempt_id or "")
     return named[0] if named else None
 
@@ -158,6 +159,6 @@ def attempt_of(row: dict[str, Any]) -> str | None:
     return parse_qs(urlsplit(row["callback_url"] or "").query).get("attempt_id", [None])[0]
 
 
-def moment(text: str) -> datetime:
-    """A time of the ledger."""
+def parse_time(text: str) -> datetime:
+    """A time in the ledger, as UTC."""
     return datetime.fromisoformat(text).astimezone(UTC)

@@ -1,4 +1,4 @@
-"""What is kept, held against the simulator's ledger: the tables' newest states, and ClickHouse's rows. Values only."""
+"""Compares the tables' newest states and ClickHouse's rows with the simulator's ledger. Values only."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class Stored:
     prices: frozenset[Decimal]
 
 
-def stored_of(report: Mapping[str, Any]) -> Stored:
-    """The sink's report on a message, read."""
+def read_stored(report: Mapping[str, Any]) -> Stored:
+    """Read the sink's report on a message."""
     rows = [dict(zip(report["columns"], row, strict=True)) for row in report["rows"]]
     return Stored(
         frozenset(row["event_id"] for row in rows),
@@ -35,15 +35,15 @@ def stored_of(report: Mapping[str, Any]) -> Stored:
 
 
 def table_faults(state: MessageState | None, rows: Sequence[Row]) -> Iterator[str]:
-    """What the table's state of an ended message says otherwise than the ledger."""
+    """How the table's state of an ended message differs from the ledger."""
     if state is None:
         yield "the changelog has no state of it"
         return
     if state.phase is not Phase.FINISHED:
         yield f"it has ended, its state is {state.phase}"
-    kept = {attempt.sid for attempt in state.attempts if attempt.sid is not None}
-    if kept != {row["sid"] for row in rows}:
-        yield f"the state knows {sorted(kept)}, the ledger {[row['sid'] for row in rows]}"
+    sids = {attempt.sid for attempt in state.attempts if attempt.sid is not None}
+    if sids != {row["sid"] for row in rows}:
+        yield f"the state knows {sorted(sids)}, the ledger {[row['sid'] for row in rows]}"
     if rows and state.status != rows[-1]["status"]:
         yield f"the state's status is {state.status}, the ledger's {rows[-1]['status']}"
     billed = {attempt.price for attempt in state.attempts if attempt.price is not None}
@@ -52,19 +52,20 @@ def table_faults(state: MessageState | None, rows: Sequence[Row]) -> Iterator[st
 
 
 def consent_faults(consent: ConsentRecord | None) -> Iterator[str]:
-    """What the table says of a person who said STOP."""
+    """How the table differs for a person who said STOP."""
     if consent is None or not consents.is_opted_out(consent, None):
         yield f"said STOP, and the table has {consent}"
 
 
 def clickhouse_faults(stored: Stored | None, events: Sequence[Any], rows: Sequence[Row]) -> Iterator[str]:
-    """What ClickHouse has otherwise than the topics and the ledger."""
+    """How ClickHouse differs from the topics and the ledger."""
     if stored is None:
         yield "ClickHouse does not answer"
         return
-    said = {event.event_id for event in events if isinstance(event, PUBLIC)}
-    if stored.event_ids != said:
-        yield f"ClickHouse lacks {sorted(said - stored.event_ids)} and has {sorted(stored.event_ids - said)} too much"
+    published = {event.event_id for event in events if isinstance(event, PUBLIC)}
+    if stored.event_ids != published:
+        missing, extra = sorted(published - stored.event_ids), sorted(stored.event_ids - published)
+        yield f"ClickHouse lacks {missing} and has {extra} too much"
     if stored.sids != {row["sid"] for row in rows}:
         yield f"ClickHouse counts {sorted(stored.sids)} as sent, the ledger {[row['sid'] for row in rows]}"
     if stored.prices != _prices(rows):

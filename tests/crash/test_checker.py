@@ -24,18 +24,18 @@ from schemas.records import (
 )
 from schemas.states import AttemptPhase, AttemptState, ConsentRecord, ConsentScope, MessageState, Phase, SenderAttempt
 from tests.builders import NOW, NUMBER, PERSON, callback, dispatch, request, result, seconds
-from tests.crash.checker import judge
-from tests.crash.history import Evidence, Verdict, history
+from tests.crash.checker import check
+from tests.crash.history import BatchHistory, CheckResult, timeline
 from tests.crash.load import Batch
-from tests.crash.records import Seen
-from tests.crash.stores import Stored, stored_of
+from tests.crash.records import ReadRecord
+from tests.crash.stores import Stored, read_stored
 
 SID = "SM" + "1" * 32
 BATCH = Batch("b", (request(),), (), (), ())
 
 
-def seen(record: Any, at: datetime = NOW) -> Seen:
-    return Seen(type(record).__name__, 0, 0, at, record)
+def seen(record: Any, at: datetime = NOW) -> ReadRecord:
+    return ReadRecord(type(record).__name__, 0, 0, at, record)
 
 
 def sent(**changes: Any) -> Sent:
@@ -141,8 +141,8 @@ def state(**changes: Any) -> MessageState:
 WELL = (seen(sent()), seen(status("delivered", final=True)), seen(price()))
 
 
-def evidence(*records: Seen, rows: tuple[dict[str, Any], ...] = (row(),), **changes: Any) -> Evidence:
-    told = Evidence(
+def history(*records: ReadRecord, rows: tuple[dict[str, Any], ...] = (row(),), **changes: Any) -> BatchHistory:
+    told = BatchHistory(
         batch=BATCH,
         records={"m1": records},
         revocations=(),
@@ -156,64 +156,64 @@ def evidence(*records: Seen, rows: tuple[dict[str, Any], ...] = (row(),), **chan
     return replace(told, **changes)
 
 
-def kinds(verdict: Verdict) -> list[str]:
-    return [problem.kind for problem in verdict.problems]
+def kinds(checked: CheckResult) -> list[str]:
+    return [problem.kind for problem in checked.problems]
 
 
 def test_a_message_that_went_well_is_at_rest() -> None:
-    verdict = judge(evidence(*WELL))
+    checked = check(history(*WELL))
 
-    assert (verdict.at_rest, verdict.accepted, verdict.settled_s) == (True, 1, ())
+    assert (checked.at_rest, checked.accepted, checked.settled_s) == (True, 1, ())
 
 
 def test_two_rows_of_one_message_are_a_duplicate_whatever_their_attempts() -> None:
     second = row(sid="SM2", callback_url="http://here/twilio/status?attempt_id=m1/2")
 
-    assert "duplicate" in kinds(judge(evidence(*WELL, rows=(row(), second))))
+    assert "duplicate" in kinds(check(history(*WELL, rows=(row(), second))))
 
 
 def test_silence_is_a_loss_and_so_is_an_accepted_message_without_its_end() -> None:
-    assert kinds(judge(evidence(rows=()))) == ["lost"]
-    assert "lost" in kinds(judge(evidence(seen(sent()), seen(price()))))
+    assert kinds(check(history(rows=()))) == ["lost"]
+    assert "lost" in kinds(check(history(seen(sent()), seen(price()))))
 
 
 def test_waiting_under_a_name_is_no_loss() -> None:
-    verdict = judge(evidence(seen(status("waiting", reason="send_at")), rows=()))
+    checked = check(history(seen(status("waiting", reason="send_at")), rows=()))
 
-    assert (verdict.problems, verdict.waiting) == ((), {"m1": "send_at"})
+    assert (checked.problems, checked.waiting) == ((), {"m1": "send_at"})
 
 
 def test_a_text_after_the_revocation_breaks_the_promise_and_one_within_its_second_does_not() -> None:
     said = seen(Revocation(person=PERSON, scope="all", revoked=True, source_id="x", occurred_at=NOW))
     late, just = row(accepted_at=(NOW + seconds(2)).isoformat()), row(accepted_at=(NOW + seconds(1)).isoformat())
 
-    assert kinds(judge(evidence(*WELL, rows=(late,), revocations=(said,)))) == ["after_stop"]
-    assert kinds(judge(evidence(*WELL, rows=(just,), revocations=(said,)))) == []
+    assert kinds(check(history(*WELL, rows=(late,), revocations=(said,)))) == ["after_stop"]
+    assert kinds(check(history(*WELL, rows=(just,), revocations=(said,)))) == []
 
 
 def test_a_call_made_in_time_may_be_accepted_a_little_later() -> None:
     said = seen(Revocation(person=PERSON, scope="all", revoked=True, source_id="x", occurred_at=NOW))
     called, slow = seen(result(called_at=NOW)), row(accepted_at=(NOW + seconds(3)).isoformat())
 
-    assert kinds(judge(evidence(*WELL, called, rows=(slow,), revocations=(said,)))) == []
+    assert kinds(check(history(*WELL, called, rows=(slow,), revocations=(said,)))) == []
     much_later = row(accepted_at=(NOW + seconds(5)).isoformat())
-    assert kinds(judge(evidence(*WELL, called, rows=(much_later,), revocations=(said,)))) == ["after_stop"]
+    assert kinds(check(history(*WELL, called, rows=(much_later,), revocations=(said,)))) == ["after_stop"]
 
 
 def test_an_event_id_with_two_contents_is_a_contradiction_and_a_repetition_is_not() -> None:
     again = seen(sent(occurred_at=NOW + seconds(1)))
 
-    assert kinds(judge(evidence(*WELL, *WELL))) == []
-    assert kinds(judge(evidence(*WELL, again))) == ["contradiction"]
+    assert kinds(check(history(*WELL, *WELL))) == []
+    assert kinds(check(history(*WELL, again))) == ["contradiction"]
 
 
 def test_events_that_differ_from_the_ledger_are_named() -> None:
-    assert kinds(judge(evidence(*WELL, rows=()))) == ["disagreement"]
-    assert kinds(judge(evidence(*WELL[1:]))) == ["disagreement"]
+    assert kinds(check(history(*WELL, rows=()))) == ["disagreement"]
+    assert kinds(check(history(*WELL[1:]))) == ["disagreement"]
     bad = state(status="undelivered")
-    assert kinds(judge(evidence(*WELL, rows=(row(status="undelivered"),), states={"m1": bad}))) == ["disagreement"]
+    assert kinds(check(history(*WELL, rows=(row(status="undelivered"),), states={"m1": bad}))) == ["disagreement"]
     dear = state(attempts=[structs.replace(state().attempts[0], price=Decimal("0.02"))])
-    assert kinds(judge(evidence(*WELL, rows=(row(price="-0.02"),), states={"m1": dear}))) == ["disagreement"]
+    assert kinds(check(history(*WELL, rows=(row(price="-0.02"),), states={"m1": dear}))) == ["disagreement"]
 
 
 @pytest.mark.parametrize(
@@ -228,10 +228,10 @@ def test_events_that_differ_from_the_ledger_are_named() -> None:
 )
 def test_a_table_that_keeps_anything_else_than_the_ledger_is_named(kept: MessageState | None, said: str) -> None:
     """An older state written late would stand there, and be what the next owner recovers."""
-    verdict = judge(evidence(*WELL, states={} if kept is None else {"m1": kept}))
+    checked = check(history(*WELL, states={} if kept is None else {"m1": kept}))
 
-    assert set(kinds(verdict)) == {"disagreement"}
-    assert said in verdict.problems[0].text
+    assert set(kinds(checked)) == {"disagreement"}
+    assert said in checked.problems[0].text
 
 
 def test_a_person_who_said_stop_is_opted_out_in_the_table() -> None:
@@ -239,10 +239,10 @@ def test_a_person_who_said_stop_is_opted_out_in_the_table() -> None:
     batch = replace(BATCH, texted_stop=(PERSON,))
     kept = {PERSON: ConsentRecord(person=PERSON, history=[said_no])}
 
-    assert kinds(judge(evidence(*WELL, batch=batch, heard_from={PERSON}))) == ["disagreement"]
-    assert kinds(judge(evidence(*WELL, batch=batch, heard_from={PERSON}, consents=kept))) == []
+    assert kinds(check(history(*WELL, batch=batch, heard_from={PERSON}))) == ["disagreement"]
+    assert kinds(check(history(*WELL, batch=batch, heard_from={PERSON}, consents=kept))) == []
     noted = replace(BATCH, opted_out=(PERSON,))
-    assert kinds(judge(evidence(*WELL, batch=noted))) == ["disagreement"], "an operator's word is on a topic"
+    assert kinds(check(history(*WELL, batch=noted))) == ["disagreement"], "an operator's word is on a topic"
 
 
 def test_the_list_is_not_asked_before_the_call_must_be_over() -> None:
@@ -255,14 +255,14 @@ def test_the_list_is_not_asked_before_the_call_must_be_over() -> None:
         for after in (3.9, 4)
     )
 
-    assert kinds(judge(evidence(*WELL, late, intents={"m1/1": [intent]}))) == []
-    assert kinds(judge(evidence(*WELL, early, intents={"m1/1": [intent]}))) == ["contradiction"]
+    assert kinds(check(history(*WELL, late, intents={"m1/1": [intent]}))) == []
+    assert kinds(check(history(*WELL, early, intents={"m1/1": [intent]}))) == ["contradiction"]
 
 
 def test_a_stop_that_died_at_the_door_is_counted_and_nobodys_fault() -> None:
-    verdict = judge(evidence(*WELL, batch=replace(BATCH, texted_stop=(PERSON,))))
+    checked = check(history(*WELL, batch=replace(BATCH, texted_stop=(PERSON,))))
 
-    assert (verdict.problems, verdict.unheard) == ((), 1)
+    assert (checked.problems, checked.lost_stops) == ((), 1)
 
 
 IN_CLICKHOUSE = Stored(
@@ -283,10 +283,10 @@ IN_CLICKHOUSE = Stored(
 def test_clickhouse_is_held_against_topics_and_ledger(stored: Stored | None, said: str) -> None:
     asked = {} if stored is None else {"m1": stored}
 
-    assert judge(evidence(*WELL, stored={"m1": IN_CLICKHOUSE})).at_rest
-    verdict = judge(evidence(*WELL, stored=asked))
-    assert kinds(verdict) == ["disagreement"]
-    assert said in verdict.problems[0].text
+    assert check(history(*WELL, stored={"m1": IN_CLICKHOUSE})).at_rest
+    checked = check(history(*WELL, stored=asked))
+    assert kinds(checked) == ["disagreement"]
+    assert said in checked.problems[0].text
 
 
 def test_a_report_of_the_sink_is_read() -> None:
@@ -297,7 +297,7 @@ def test_a_report_of_the_sink_is_read() -> None:
         ["m1/1/price", "price", SID, "-0.010"],
     ]
 
-    assert stored_of({"columns": columns, "rows": rows}) == IN_CLICKHOUSE
+    assert read_stored({"columns": columns, "rows": rows}) == IN_CLICKHOUSE
 
 
 def test_a_text_that_nothing_tells_from_another_in_doubt_is_no_disagreement_and_is_counted() -> None:
@@ -311,49 +311,49 @@ def test_a_text_that_nothing_tells_from_another_in_doubt_is_no_disagreement_and_
         seen(structs.replace(end.record, message_id="m2", event_id="m2/1/failed")),
     )
     given_up = state(status=None, attempts=[structs.replace(state().attempts[0], sid=None, price=None)])
-    doubtful = evidence(
+    doubtful = history(
         batch=replace(BATCH, requests=(request(), other)),
         records={"m1": (unknown, found, end), "m2": rival},
         states={"m1": given_up, "m2": structs.replace(given_up, message_id="m2")},
     )
 
-    verdict = judge(doubtful)
+    checked = check(doubtful)
 
-    assert (verdict.problems, verdict.doubts) == ((), frozenset({"m1"}))
+    assert (checked.problems, checked.ambiguous) == ((), frozenset({"m1"}))
     settled = seen(result(message_id="m2", attempt_id="m2/1", outcome=Outcome.REJECTED, sid=None), NOW + seconds(8))
     alone = replace(doubtful, records={**doubtful.records, "m2": (*rival, settled)})
-    assert "disagreement" in kinds(judge(alone)), "nobody else's it can be"
+    assert "disagreement" in kinds(check(alone)), "nobody else's it can be"
     called_back = seen(callback(message_sid=SID, attempt_id="m1/1"))
     told = replace(doubtful, records={**doubtful.records, "m1": (unknown, found, called_back, end)})
-    assert "disagreement" in kinds(judge(told)), "the callback says whose it is"
+    assert "disagreement" in kinds(check(told)), "the callback says whose it is"
 
 
 def test_garbage_that_is_in_no_dead_letter_is_lost() -> None:
     batch = replace(BATCH, garbage=(b"?",))
 
-    assert kinds(judge(evidence(*WELL, batch=batch))) == ["lost"]
-    assert kinds(judge(evidence(*WELL, batch=batch, dead_letters=frozenset({b"?"})))) == []
+    assert kinds(check(history(*WELL, batch=batch))) == ["lost"]
+    assert kinds(check(history(*WELL, batch=batch, dead_letters=frozenset({b"?"})))) == []
 
 
 def test_an_unknown_attempt_is_timed_until_it_is_known_or_given_up() -> None:
     unknown = seen(result(outcome=Outcome.UNKNOWN))
     known: AttemptResult = result()
 
-    assert judge(evidence(*WELL, unknown, seen(known, NOW + seconds(7)))).settled_s == (0.0,)
-    assert judge(evidence(unknown, seen(known, NOW + seconds(7)))).settled_s == (7.0,)
-    assert judge(evidence(unknown)).settled_s == (None,)
-    assert judge(evidence(unknown)).settled_in_time == 0
+    assert check(history(*WELL, unknown, seen(known, NOW + seconds(7)))).settled_s == (0.0,)
+    assert check(history(unknown, seen(known, NOW + seconds(7)))).settled_s == (7.0,)
+    assert check(history(unknown)).settled_s == (None,)
+    assert check(history(unknown)).settled_in_time == 0
 
 
 def test_a_suppressed_message_counts_as_such() -> None:
     refused = failed("opted_out", suppressed=True)
-    verdict = judge(evidence(seen(refused), rows=()))
+    checked = check(history(seen(refused), rows=()))
 
-    assert (verdict.at_rest, verdict.suppressed) == (True, 1)
+    assert (checked.at_rest, checked.suppressed) == (True, 1)
 
 
 def test_the_history_shows_records_ledger_and_deaths_in_their_order() -> None:
     told = [(NOW + seconds(1), "sender died"), (NOW + seconds(999), "much later")]
-    lines = history("m1", evidence(seen(sent(), NOW + seconds(2))), told).splitlines()
+    lines = timeline("m1", history(seen(sent(), NOW + seconds(2))), told).splitlines()
 
     assert [line.split()[1] for line in lines] == ["ledger", "***", "Sent/0@0"]

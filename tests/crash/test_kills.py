@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.crash.load import Upstream, batch
+from tests.crash.batch_checker import BatchChecker
+from tests.crash.load import LoadProducer, make_batch
 from tests.crash.system import System, wait_for
-from tests.crash.verdicts import Court
 
 PERSONS, EACH = 100, 4
 
@@ -21,39 +21,39 @@ def test_whoever_is_killed_in_the_middle_nothing_is_sent_twice_nothing_is_lost_n
 ) -> None:
     """Both workers, the ingester, the sink and Kafka itself are killed while answers and callbacks get lost."""
     with System(tmp_path, rate=8) as system:
-        what = batch("kills", "kills", 0, PERSONS, EACH, stops=5)
-        court, upstream = Court(system), Upstream(system)
-        system.misbehave()
-        upstream.first_half(what)
-        after(system, 30, lambda: fell(system, "person"))
-        after(system, 60, lambda: fell(system, "sender"))
-        upstream.stops(what)
-        upstream.second_half(what)
-        after(system, 100, lambda: fell(system, "ingester"))
-        after(system, 140, lambda: fell(system, "sink"))
-        after(system, 180, system.bounce_kafka)
-        verdict = court.judge(what, meanwhile=system.watch)
+        what = make_batch("kills", "kills", 0, PERSONS, EACH, stops=5)
+        checker, load = BatchChecker(system), LoadProducer(system)
+        system.arm_faults()
+        load.publish_first_half(what)
+        when_accepted(system, 30, lambda: kill_and_restart(system, "person"))
+        when_accepted(system, 60, lambda: kill_and_restart(system, "sender"))
+        load.publish_stops(what)
+        load.publish_second_half(what)
+        when_accepted(system, 100, lambda: kill_and_restart(system, "ingester"))
+        when_accepted(system, 140, lambda: kill_and_restart(system, "sink"))
+        when_accepted(system, 180, system.bounce_kafka)
+        result = checker.wait_and_check(what, meanwhile=system.restart_ended)
 
-        assert not verdict.problems, court.explain(what, verdict)
-        assert not verdict.waiting
-        assert verdict.accepted > 300
-        assert verdict.suppressed >= 5
-        assert len(verdict.settled_s) > 10
-        assert verdict.settled_in_time == len(verdict.settled_s)
+        assert not result.problems, checker.explain(what, result)
+        assert not result.waiting
+        assert result.accepted > 300
+        assert result.suppressed >= 5
+        assert len(result.settled_s) > 10
+        assert result.settled_in_time == len(result.settled_s)
         clickhouse_agrees(system)
-        court.close()
+        checker.close()
 
 
-def after(system: System, accepted: int, act: Callable[[], None]) -> None:
+def when_accepted(system: System, accepted: int, act: Callable[[], None]) -> None:
     """Do something once the simulator has accepted so many messages: in the middle, then."""
-    assert wait_for(lambda: system.accepted() >= accepted), system.fallen()
+    assert wait_for(lambda: system.accepted() >= accepted), system.exit_reports()
     act()
 
 
-def fell(system: System, name: str) -> None:
+def kill_and_restart(system: System, name: str) -> None:
     """Kill a role and start its successor, as the supervisor does: when the predecessor is dead."""
     system.kill(name)
-    assert system.restart(name), system.fallen()
+    assert system.restart(name), system.exit_reports()
 
 
 def clickhouse_agrees(system: System) -> None:
@@ -62,7 +62,7 @@ def clickhouse_agrees(system: System) -> None:
     bill = -sum((Decimal(row["price"]) for row in rows if row["price"] is not None), Decimal(0))
 
     def alike() -> bool:
-        system.watch()
+        system.restart_ended()
         found = system.stored()
         return bool(found["sent"] == len(rows) and Decimal(found["billed"]["USD"]) == bill and found["open"] == 0)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.crash.crash_points import POINTS
-from tests.crash.matrix import points_of, seeds_of, try_points
+from tests.crash.matrix import points_of, run_points, seeds_of
 
 SLICE = (
     "sender.marked",  # the intent is durable, nobody was called
@@ -23,23 +23,23 @@ SLICE = (
 def test_death_at_the_riskiest_steps_breaks_no_promise(tmp_path: Path) -> None:
     """While answers and callbacks get lost; a failure shows its message's whole history."""
     told: list[str] = []
-    runs = try_points(tmp_path, 1, [POINTS[name] for name in SLICE], told.append)
+    runs = run_points(tmp_path, 1, [POINTS[name] for name in SLICE], told.append)
 
     for run in runs:
-        assert run.verdict is not None
+        assert run.result is not None
         assert run.killed, f"{run.point.name} was not reached"
-        assert not run.verdict.problems, f"seed {run.seed}, {run.point.name}:{run.passage}\n{run.explanation}"
-        assert run.verdict.settled_in_time == len(run.verdict.settled_s)
-    assert sum(len(run.verdict.settled_s) for run in runs if run.verdict) > 5, "no answer got lost"
+        assert not run.result.problems, f"seed {run.seed}, {run.point.name}:{run.hit}\n{run.explanation}"
+        assert run.result.settled_in_time == len(run.result.settled_s)
+    assert sum(len(run.result.settled_s) for run in runs if run.result) > 5, "no answer got lost"
 
 
 @pytest.mark.slow
 @pytest.mark.kafka
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_death_at_any_step_breaks_no_promise(seed: int, tmp_path: Path) -> None:
-    runs = try_points(tmp_path, seed, list(POINTS.values()), print)
+    runs = run_points(tmp_path, seed, list(POINTS.values()), print)
 
-    assert not [run.explanation for run in runs if run.verdict is None or run.verdict.problems]
+    assert not [run.explanation for run in runs if run.result is None or run.result.problems]
 
 
 def test_seeds_and_points_are_chosen_by_words() -> None:

@@ -23,66 +23,66 @@ from tests.builders import NOW, policy, seconds
 CODEC = Codec()
 
 
-class Fuse:
-    """A worker's life: it ends at the ``left``-th boundary it passes, and whoever passes one later never returns.
+class CrashAfter:
+    """Crashes a worker at its ``left``-th boundary: from there on no task of the worker passes a boundary.
 
-    Boundaries are the moments before and after something outside changes: a table, Twilio, a topic.
+    Boundaries are the points before and after every change of a table, of Twilio or of a topic.
     """
 
     def __init__(self, left: int | None = None) -> None:
         self._left = left
 
     @property
-    def blown(self) -> bool:
+    def crashed(self) -> bool:
         return self._left is not None and self._left <= 0
 
     async def boundary(self) -> None:
         if self._left is not None:
             self._left -= 1
-        if self.blown:
+        if self.crashed:
             await asyncio.Event().wait()
         await asyncio.sleep(0)
 
 
-class FusedStore:
-    """A store of the world as one worker reaches it."""
+class CrashingStore:
+    """A store, as one worker reaches it."""
 
-    def __init__(self, store: MemoryStore, fuse: Fuse) -> None:
+    def __init__(self, store: MemoryStore, crash: CrashAfter) -> None:
         self._store = store
-        self._fuse = fuse
+        self._crash = crash
         self.read = store.read
         self.scan = store.scan
 
     async def write(self, changes: Mapping[bytes, bytes | None]) -> None:
-        await self._fuse.boundary()
+        await self._crash.boundary()
         await self._store.write(changes)
-        await self._fuse.boundary()
+        await self._crash.boundary()
 
 
-class FusedPublisher:
+class CrashingPublisher:
     """Kafka as one worker reaches it."""
 
-    def __init__(self, publisher: MemoryPublisher, fuse: Fuse) -> None:
+    def __init__(self, publisher: MemoryPublisher, crash: CrashAfter) -> None:
         self._publisher = publisher
-        self._fuse = fuse
+        self._crash = crash
 
     async def publish(self, records: Sequence[EncodedRecord]) -> None:
-        await self._fuse.boundary()
+        await self._crash.boundary()
         await self._publisher.publish(records)
-        await self._fuse.boundary()
+        await self._crash.boundary()
 
 
-class FusedSender(MemorySender):
+class CrashingSender(MemorySender):
     """Twilio as one worker reaches it."""
 
-    def __init__(self, twilio: MemoryTwilio, clock: ManualClock, fuse: Fuse) -> None:
+    def __init__(self, twilio: MemoryTwilio, clock: ManualClock, crash: CrashAfter) -> None:
         super().__init__(twilio, clock)
-        self._fuse = fuse
+        self._crash = crash
 
     async def send(self, attempt: Dispatch, last_check: LastCheck) -> AttemptResult:
-        await self._fuse.boundary()
+        await self._crash.boundary()
         result = await super().send(attempt, last_check)
-        await self._fuse.boundary()
+        await self._crash.boundary()
         return result
 
 
@@ -165,9 +165,9 @@ class World:
 class Worker:
     """One life of the stage. A new one over the same world is what comes after a crash."""
 
-    def __init__(self, world: World, *, calls: int = 50, tick_s: float = 0.0, fuse: Fuse | None = None) -> None:
+    def __init__(self, world: World, *, calls: int = 50, tick_s: float = 0.0, crash: CrashAfter | None = None) -> None:
         self.world = world
-        self.fuse = fuse = fuse or Fuse()
+        self.crash = crash = crash or CrashAfter()
         world.generation += 1
         self.generation = world.generation
         consumer = SimpleNamespace(stop_waiting_for=lambda _message: None)
@@ -175,14 +175,14 @@ class Worker:
         self.acked: list[int] = []
         self.failures: list[str] = []
         self.offset = -1
-        self.sender = FusedSender(world.twilio, world.clock, fuse)
+        self.sender = CrashingSender(world.twilio, world.clock, crash)
         history = MemoryMessageList(world.twilio, world.clock)
         executor = Executor(self.sender, history, world.revocations, world.fence, world.clock, calls)
         self.stage = SenderAgent(
             SenderDeps(
-                tables=SenderTables(FusedStore(world.attempts, fuse), FusedStore(world.throttle, fuse), CODEC),
+                tables=SenderTables(CrashingStore(world.attempts, crash), CrashingStore(world.throttle, crash), CODEC),
                 executor=executor,
-                publisher=FusedPublisher(world.publisher, fuse),
+                publisher=CrashingPublisher(world.publisher, crash),
                 revocations=world.revocations,
                 fence=world.fence,
                 clock=world.clock,
@@ -225,7 +225,7 @@ class Worker:
         return SimpleNamespace(app=self.app, message=message, key=b"key", value=value, ack=lambda: self._ack(offset))
 
     def _ack(self, offset: int) -> None:
-        if not self.fuse.blown:
+        if not self.crash.crashed:
             self.acked.append(offset)
 
     def _fail(self, why: str, error: BaseException | None = None) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from schemas.records import Action, Dispatch, Lane, Outcome
 from tests.builders import dispatch, seconds
-from tests.processors.sender.harness import Fuse, Worker, World, settle
+from tests.processors.sender.harness import CrashAfter, Worker, World, settle
 
 DEATHS = st.lists(st.integers(1, 60), max_size=5)
 FATES = st.sampled_from(["accept", "accept", "lose_answer", "lose_request", "limit", "refuse"])
@@ -73,7 +73,7 @@ async def lives(number: int, deaths: list[int], fates: list[str]) -> World:
     for fate in fates:
         fated[fate]()
     for left in deaths:
-        worker = Worker(world, fuse=Fuse(left))
+        worker = Worker(world, crash=CrashAfter(left))
         await lane.read_by(worker)
     last = Worker(world)
     await lane.read_by(last)
@@ -113,7 +113,7 @@ def test_a_worker_that_slept_and_lost_its_partition_calls_nobody_when_it_wakes(p
         world = World()
         first = Worker(world)
         gate = asyncio.Event()
-        boundary, passed = first.fuse.boundary, 0
+        boundary, passed = first.crash.boundary, 0
 
         async def sleep_at_some_boundary() -> None:
             nonlocal passed
@@ -122,7 +122,7 @@ def test_a_worker_that_slept_and_lost_its_partition_calls_nobody_when_it_wakes(p
                 await gate.wait()
             await boundary()
 
-        first.fuse.boundary = sleep_at_some_boundary  # type: ignore[method-assign]  # the machine is suspended
+        first.crash.boundary = sleep_at_some_boundary  # type: ignore[method-assign]  # the machine is suspended
         lane = Lane0(commands(4))
         await lane.read_by(first)
         world.clock.advance(seconds(60))

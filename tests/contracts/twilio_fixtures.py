@@ -1,4 +1,4 @@
-"""The two Twilios the contract suites run on: the double in memory, and the SDK over HTTP to the simulator."""
+"""What the contract tests run on: the doubles in memory, and the Twilio adapters with the simulator."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from schemas.ports import MessageList, SmsSender
 from tests.builders import NOW, PERSON
 
 REFUSED = "+15005550001"
-"""Twilio's magic recipient that is refused with 21211."""
+"""Twilio's magic recipient, refused with 21211."""
 
 
-class World(Protocol):
-    """A Twilio that misbehaves on demand, and its clock."""
+class TwilioFixture(Protocol):
+    """Both adapters of one account, its clock, and the faults that tests need."""
 
     sender: SmsSender
     history: MessageList
@@ -32,7 +32,7 @@ class World(Protocol):
     service: str
 
     def accepted(self) -> list[tuple[str, str | None]]:
-        """To whom and what, in order."""
+        """Recipient and text of every accepted message, in order."""
         ...
 
     def lose_next_answer(self) -> None: ...
@@ -40,15 +40,15 @@ class World(Protocol):
     def fail_next(self) -> None: ...
     def limit_next(self) -> None: ...
     def refuse_next(self) -> str:
-        """The next message to the number given back is refused."""
+        """Let the next message to the returned number be refused."""
         ...
 
     def lose_the_list(self) -> None: ...
     async def advance(self, by: timedelta) -> None: ...
 
 
-class MemoryWorld:
-    """The doubles."""
+class MemoryTwilioFixture:
+    """The doubles in memory."""
 
     service = SERVICE_SID
 
@@ -78,8 +78,8 @@ class MemoryWorld:
         self.clock.advance(by)
 
 
-class SimulatorWorld:
-    """The real adapters and the simulator they speak to."""
+class SimulatorTwilioFixture:
+    """The Twilio adapters, with the simulator behind them."""
 
     service = SERVICE_SID
 
@@ -94,20 +94,20 @@ class SimulatorWorld:
     def accepted(self) -> list[tuple[str, str | None]]:
         return [(message.to, message.text) for message in self.simulator.twilio.store.order if message.kind == "api"]
 
-    def _meet(self, name: str) -> None:
+    def _arm(self, name: str) -> None:
         self.simulator.faults.arm(Fault(name=name))
 
     def lose_next_answer(self) -> None:
-        self._meet("accept_then_drop")
+        self._arm("accept_then_drop")
 
     def lose_next_request(self) -> None:
-        self._meet("reset_before")
+        self._arm("reset_before")
 
     def fail_next(self) -> None:
-        self._meet("500_without_effect")
+        self._arm("500_without_effect")
 
     def limit_next(self) -> None:
-        self._meet("429")
+        self._arm("429")
 
     def refuse_next(self) -> str:
         return REFUSED
@@ -121,12 +121,12 @@ class SimulatorWorld:
 
 
 @asynccontextmanager
-async def memory() -> AsyncIterator[World]:
-    yield MemoryWorld()
+async def memory() -> AsyncIterator[TwilioFixture]:
+    yield MemoryTwilioFixture()
 
 
 @asynccontextmanager
-async def simulated() -> AsyncIterator[World]:
+async def simulated() -> AsyncIterator[TwilioFixture]:
     clock = ManualClock(NOW)
     async with Simulator(clock=SimulatorClock(NOW), retry_after_s=3) as simulator:
         account = TwilioAccount(
@@ -139,9 +139,9 @@ async def simulated() -> AsyncIterator[World]:
         sender = TwilioSender(account, transport, clock)
         history = TwilioMessageList(account, transport, clock, page_size=2)
         try:
-            yield SimulatorWorld(simulator, sender, history, clock)
+            yield SimulatorTwilioFixture(simulator, sender, history, clock)
         finally:
             await transport.close()
 
 
-WORLDS = {"memory": memory, "twilio": simulated}
+TWILIO_FIXTURES = {"memory": memory, "twilio": simulated}
