@@ -16,8 +16,9 @@ from msgspec.structs import replace
 
 from connectors.kafka.errors import PublishError
 from connectors.twilio.errors import MessageListUnavailable
+from schemas.attempt_results import attempt_result
 from schemas.codec import EncodedRecord
-from schemas.records import Action, AttemptResult, Dispatch, ListEntry, Outcome
+from schemas.records import AttemptResult, Dispatch, ListEntry, Outcome
 
 LastCheck = Callable[[], str | None]
 
@@ -77,7 +78,7 @@ class MemoryTwilio:
     def take(self, attempt: Dispatch, now: datetime) -> AttemptResult:
         """What Twilio makes of one call that reaches it."""
         accepts, told = self._next.popleft() if self._next else (True, lambda answer: answer)
-        answer = _answer(attempt, Action.SEND, Outcome.ACCEPTED, now)
+        answer = attempt_result(attempt, Outcome.ACCEPTED, now)
         if accepts:
             sid = f"SM{len(self.accepted) + 1:032x}"
             self.accepted.append(MemoryMessage(sid, attempt, now))
@@ -87,19 +88,6 @@ class MemoryTwilio:
 
 def _unknown(reason: str) -> Happening:
     return lambda answer: replace(answer, outcome=Outcome.UNKNOWN, reason=reason, sid=None, status=None)
-
-
-def _answer(attempt: Dispatch, action: Action, outcome: Outcome, now: datetime) -> AttemptResult:
-    return AttemptResult(
-        attempt_id=attempt.attempt_id,
-        message_id=attempt.message_id,
-        attempt=attempt.attempt,
-        action=action,
-        person=attempt.person,
-        sender=attempt.sender,
-        outcome=outcome,
-        answered_at=now,
-    )
 
 
 class MemorySender:
@@ -125,10 +113,10 @@ class MemorySender:
         if self._before_check is not None:
             await self._before_check()
         now = self._clock.now()
-        reason = "expired" if now >= attempt.deadline else last_check()
+        reason = last_check()
         if reason is not None:
-            return replace(_answer(attempt, Action.SEND, Outcome.NOT_SENT, now), reason=reason)
-        return replace(self._twilio.take(attempt, now), called_at=now)
+            return attempt_result(attempt, Outcome.NOT_SENT, now, reason=reason)
+        return self._twilio.take(attempt, now)
 
 
 class MemoryMessageList:
@@ -140,7 +128,7 @@ class MemoryMessageList:
         self._page_size = page_size
 
     async def find(self, look_up: Dispatch) -> AttemptResult:
-        answer = _answer(look_up, Action.LOOK_UP, Outcome.ABSENT, self._clock.now())
+        answer = attempt_result(look_up, Outcome.ABSENT, self._clock.now())
         if not self._twilio.list_available:
             return replace(answer, outcome=Outcome.UNKNOWN, reason="list_unavailable")
         for message in self._twilio.accepted:

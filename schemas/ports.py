@@ -13,7 +13,11 @@ from schemas.codec import EncodedRecord
 from schemas.records import AttemptResult, Dispatch, ListEntry
 
 LastCheck = Callable[[], str | None]
-"""Asked when a connection stands and before a byte of the request is written: None, or the reason not to call."""
+"""Called when a connection stands and before a byte of the request is written: None, or the reason not to call.
+
+It alone decides: the deadline, the intent, the ownership of the partition and the revocations are its task, and it
+records the time of the call.
+"""
 
 
 class Clock(Protocol):
@@ -34,8 +38,9 @@ class SmsSender(Protocol):
     async def send(self, attempt: Dispatch, last_check: LastCheck) -> AttemptResult:
         """Make one call, at most once, and never raise for anything Twilio or the network does.
 
-        ``last_check`` is asked synchronously when nothing but the write is left; a reason it gives is answered as
-        ``not_sent``. A lost answer is ``unknown`` and not tried again here. Ends within ``timeout``.
+        ``last_check`` is called synchronously when nothing but the write is left; a reason it returns is answered as
+        ``not_sent``. A lost answer is ``unknown`` and not tried again here. Ends within ``timeout``. The result has no
+        ``called_at``.
         """
         ...
 

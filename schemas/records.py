@@ -146,7 +146,6 @@ class Dispatch(Struct, frozen=True, kw_only=True, gc=False):
     segments: int
     deadline: datetime
     issued_at: datetime
-    not_before: datetime | None = None
     called_after: datetime | None = None
     called_before: datetime | None = None
     claimed_sids: list[str] = field(default_factory=list)

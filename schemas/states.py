@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from msgspec import Struct, field
 
-from schemas.records import Action, ConsentState, Dispatch, Lane, ListEntry, Outcome, SendRequest
+from schemas.records import ConsentState, Dispatch, Lane, ListEntry, Outcome, SendRequest
 
 
 class Phase(StrEnum):
@@ -121,7 +121,6 @@ class SenderAttempt(Struct, frozen=True, kw_only=True, gc=False):
 
     attempt_id: str
     phase: AttemptPhase
-    action: Action = Action.SEND
     command: Dispatch | None = None
     intent_at: datetime | None = None
     intent_until: datetime | None = None

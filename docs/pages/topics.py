@@ -23,7 +23,7 @@ fields of [`schemas/avro/`](../schemas/avro).
   readable. Values of tables always have the ids of `ids.json`: no registry is told of them.
 * **Keys** are UTF-8 text. Producers of ours place them by Java's murmur2. Yours may use any partitioner: a record of
   the person stage that is found in a partition that is not its person's is put back under the right key (once; a
-  header `smsflow-rekeyed` says so).
+  header `smsflow-repartitioned` says so).
 * **Partitions** stands here as 12, the default of `partitions`; every topic of both key spaces has the same number. It
   cannot be changed later: keys would move away from their state.
 * `smsflow topics apply` creates them all, `smsflow topics show` says what differs.
@@ -37,7 +37,7 @@ The last four records, and the one inside, are values of tables, not of topics.
 CHANGELOG_KEYS = {
     "smsflow-person-messages-changelog": "person NUL message_id",
     "smsflow-person-schedule-changelog": "due time, person NUL message_id",
-    "smsflow-sender-attempts-changelog": "`i|attempt_id` (intent), `q|attempt_id|action` (queue)",
+    "smsflow-sender-attempts-changelog": "`intent|attempt_id`, `queue|attempt_id`",
 }
 
 

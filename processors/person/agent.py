@@ -1,113 +1,92 @@
-"""The person stage: decode, load, *decide*, save, publish, acknowledge; what a text message is stands in the core.
+"""The person stage's agent: decodes records, orders them by person, and publishes dead letters.
 
-The save is durable before anything is published, and what is published is delivered before the input is acknowledged.
-A failing decision is the record's fault: it goes to the dead letter and the stream goes on. A failing save or publish
-is the broker's: then the worker stops and the record is read again.
+``DecisionRunner`` does the rest: load, decide, save, publish. ``OrderedAcks`` acknowledges.
+
+A decision that fails is the record's fault: the record goes to the dead letter and the stream goes on. A save or a
+publish that fails is the broker's fault: then the worker stops, and the record is read again.
 """
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, cast
+from typing import cast
 
-from processors.core.person.decide import message_id_needed, person_of
-from processors.core.person.decision import PersonInput, PersonState, SourceOffset, UnprocessableRecord
-from processors.person.dead_letters import dead_letter, error_summary
-from processors.person.dependencies import PersonDeps, encode, save_and_publish
-from processors.person.tables import PersonChanges
-from processors.streaming.kafka_message import KafkaEvent
+from processors.core.person.decide import person_of
+from processors.core.person.decision import PersonInput, UnprocessableRecord
+from processors.person.decision_runner import DecisionRunner
+from processors.person.dependencies import PersonDeps
+from processors.streaming.dead_letters import DeadLetters
+from processors.streaming.kafka_message import Headers, KafkaEvent, KafkaMessage
 from processors.streaming.partitioner import partition_of
 from schemas.codec import EncodedRecord
 from schemas.errors import DecodeError
+from schemas.reasons import DeadLetterReason
 from schemas.topics import BY_NAME
 
-logger = logging.getLogger(__name__)
-
-REPARTITIONED = "smsflow-rekeyed"
-"""A header: a record is put back under its person's key once, not for ever."""
-LARGEST = 512 * 1024
-"""Bytes of an input: its state and its events repeat it and must fit the broker's limit of a record, 1 MiB."""
+STAGE = "person"
+REPARTITIONED = "smsflow-repartitioned"
+"""A header: the record was published again under its person's key. That happens to a record once, not for ever."""
+MAX_INPUT_BYTES = 512 * 1024
+"""Its state and its events repeat an input, and must fit the broker's limit of a record, 1 MiB."""
 _RESERVED = "__faust"  # Faust keeps an offset among the tables' keys
 
 
 class PersonAgent:
-    """Handles the events of the person topics."""
+    """Handles the events of the person topics. One for each worker."""
 
-    def __init__(self, parts: PersonDeps) -> None:
-        self._parts = parts
+    def __init__(self, deps: PersonDeps, decisions: DecisionRunner) -> None:
+        self._codec = deps.ports.codec
+        self._publisher = deps.ports.publisher
+        self._acks = deps.acks
+        self._partitions = deps.partitions
+        self._decisions = decisions
+        self._dead_letters = DeadLetters(STAGE, deps.ports.publisher, deps.ports.codec, deps.ports.clock)
 
     async def accept(self, event: KafkaEvent) -> None:
-        """Start handling one event. Those of one person are handled one after the other."""
-        message, acks = event.message, self._parts.acks
+        """Start handling one event. Events of one person are handled one after the other, others at once."""
+        message = event.message
         try:
-            record = self._decoded(message)
+            record = self._decode(message)
         except UnprocessableRecord as error:
-            await acks.run(event, partial(self._bury, error.reason, error.detail))
+            await self._acks.run(event, partial(self._dead_letters.publish, error.reason, error.detail))
             return
-        person = person_of(record).encode()
-        if partition_of(person, self._parts.partitions) == message.partition:
-            await acks.run(event, partial(self._handle, record), person)
+        key = person_of(record).encode()
+        if partition_of(key, self._partitions) == message.partition:
+            await self._acks.run(event, partial(self._handle, record), key)
         elif REPARTITIONED in event.headers:
-            await acks.run(event, partial(self._bury, "misrouted", f"put back under {person!r} and here again"))
+            detail = f"published again under the key {key!r}, and still in the wrong partition"
+            await self._acks.run(event, partial(self._dead_letters.publish, DeadLetterReason.MISROUTED, detail))
         else:
-            await acks.run(event, partial(self._put_back, person))
+            await self._acks.run(event, partial(self._repartition, key))
 
-    def _decoded(self, message: Any) -> PersonInput:
+    def _decode(self, message: KafkaMessage) -> PersonInput:
         value = message.value
-        if value is not None and len(value) > LARGEST:
-            raise UnprocessableRecord("too_large", f"{len(value)} bytes, at most {LARGEST} can be handled")
+        if value is not None and len(value) > MAX_INPUT_BYTES:
+            raise UnprocessableRecord(
+                DeadLetterReason.TOO_LARGE, f"{len(value)} bytes, at most {MAX_INPUT_BYTES} can be handled"
+            )
         try:
-            record = cast(PersonInput, self._parts.codec.decode(BY_NAME[message.topic].record, value))
+            record = cast(PersonInput, self._codec.decode(BY_NAME[message.topic].record, value))
         except DecodeError as error:
             raise UnprocessableRecord(error.reason, error.detail) from error
         person = person_of(record)
         if "\0" in person or person.startswith(_RESERVED):
-            raise UnprocessableRecord("bad_person", f"{person!r} cannot be a key")
+            raise UnprocessableRecord(DeadLetterReason.BAD_PERSON, f"{person!r} cannot be a key")
         return record
 
     async def _handle(self, record: PersonInput, event: KafkaEvent) -> None:
-        message = event.message
         try:
-            changes, said = self._decided(record, message, self._loaded(record, message))
+            await self._decisions.run(record, event.message)
         except UnprocessableRecord as error:
-            await self._bury(error.reason, error.detail, event)
-            return
-        await save_and_publish(self._parts, message, changes, said)
+            await self._dead_letters.publish(error.reason, error.detail, event)
 
-    def _loaded(self, record: PersonInput, message: Any) -> PersonState:
-        try:
-            return self._parts.tables.load(message.partition, person_of(record), message_id_needed(record))
-        except DecodeError as error:
-            logger.exception("the state of %s cannot be read", person_of(record))
-            raise UnprocessableRecord("unreadable_state", str(error)) from error
-
-    def _decided(
-        self, record: PersonInput, message: Any, person: PersonState
-    ) -> tuple[PersonChanges, list[EncodedRecord]]:
-        """Decide and encode: all that can fail by the record's fault. Raises UnprocessableRecord for such a failure."""
-        parts = self._parts
-        origin = SourceOffset(message.topic, message.offset)
-        try:
-            decision = parts.decide(record, person, origin, parts.policy, parts.clock.now())
-            return parts.tables.changes(person, decision), encode(parts, decision)
-        except UnprocessableRecord:
-            raise
-        except Exception as error:
-            logger.exception("no decision on %s/%d, offset %d", message.topic, message.partition, message.offset)
-            raise UnprocessableRecord("handler_error", error_summary(error)) from error
-
-    async def _bury(self, reason: str, detail: str, event: KafkaEvent) -> None:
-        parts = self._parts
-        letter = dead_letter(parts.codec, event.message, reason, detail, parts.clock.now())
-        await parts.publisher().publish([letter])
-
-    async def _put_back(self, person: bytes, event: KafkaEvent) -> None:
+    async def _repartition(self, key: bytes, event: KafkaEvent) -> None:
+        """Publish a record of another partition's person under that person's key."""
         message = event.message
         headers = (*_pairs(message.headers), (REPARTITIONED, b"1"))
-        await self._parts.publisher().publish([EncodedRecord(message.topic, person, message.value, headers)])
+        await self._publisher.publish([EncodedRecord(message.topic, key, message.value, headers)])
 
 
-def _pairs(headers: Any) -> tuple[tuple[str, bytes], ...]:
+def _pairs(headers: Headers) -> tuple[tuple[str, bytes], ...]:
     return tuple(headers.items() if isinstance(headers, Mapping) else headers or ())

@@ -1,7 +1,7 @@
-"""The states of messages that changed last, as values: to spare reading them from their bytes again.
+"""The message states that changed last, as values, so that they need not be decoded again.
 
-A message's next event comes within seconds, as a rule to the worker that wrote the last. What is remembered is never
-believed: it counts only while the table holds the very bytes it was written as, whoever wrote those.
+The next event of a message comes within seconds, as a rule to the worker that wrote the last one. A cached state counts
+only while the table has exactly the bytes that the state was written as, whoever wrote those bytes.
 """
 
 from __future__ import annotations
@@ -16,15 +16,24 @@ SIZE = 8192
 
 
 class StateCache:
-    """At most ``size`` states, the latest."""
+    """The latest states.
+
+    Args:
+        codec: Encodes and decodes states.
+        size: How many states to remember.
+    """
 
     def __init__(self, codec: Codec, size: int = SIZE) -> None:
         self._codec = codec
         self._size = size
         self._states: OrderedDict[bytes, tuple[bytes, MessageState]] = OrderedDict()
 
-    def write(self, key: bytes, state: MessageState) -> bytes:
-        """The state's bytes, to be kept under ``key``. Raises EncodeError."""
+    def encode(self, key: bytes, state: MessageState) -> bytes:
+        """Encode a state that will be saved under ``key``, and remember it.
+
+        Raises:
+            EncodeError: The state cannot be encoded.
+        """
         value = self._codec.encode(state)
         self._states[key] = (value, state)
         self._states.move_to_end(key)
@@ -32,9 +41,13 @@ class StateCache:
             self._states.popitem(last=False)
         return value
 
-    def read(self, key: bytes, value: bytes) -> MessageState:
-        """The state in these bytes, which were found under ``key``. Raises DecodeError."""
-        known = self._states.get(key)
-        if known is not None and known[0] == value:
-            return known[1]
+    def decode(self, key: bytes, value: bytes) -> MessageState:
+        """The state of these bytes, which were read under ``key``.
+
+        Raises:
+            DecodeError: The bytes are no state.
+        """
+        cached = self._states.get(key)
+        if cached is not None and cached[0] == value:
+            return cached[1]
         return self._codec.decode(MessageState, value)

@@ -1,4 +1,4 @@
-"""What the person stage remembers: three tables of one partition each, found by person.
+"""The person stage's tables. All of one person's entries are in one partition.
 
 =========  ====================================  ==================================
 consent    person                                ConsentRecord
@@ -32,6 +32,7 @@ TABLES: Mapping[str, type] = {"consent": ConsentRecord, "messages": MessageState
 SEPARATOR = b"\0"
 _AFTER_SEPARATOR = b"\1"
 _DUE = struct.Struct(">Q")
+_ENTRY = b"1"
 _EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 _MS = timedelta(milliseconds=1)
 _FIRST = b""
@@ -39,16 +40,16 @@ _LAST = b"\xff" * 5  # no UTF-8 text starts like this
 
 
 @dataclass(frozen=True, slots=True)
-class Due:
-    """A wake-up whose time has come, and the entry of the schedule that says so."""
+class DueWakeUp:
+    """A wake-up whose time has come, and the key of its entry in the schedule."""
 
     key: bytes
-    wake: WakeUp
+    wake_up: WakeUp
 
 
 @dataclass(frozen=True, slots=True)
 class PersonChanges:
-    """What a decision writes, as bytes: table → key → value, None to delete."""
+    """What a decision writes, as bytes: for each table, key → new value, None to delete."""
 
     consent: Changes
     messages: Changes
@@ -56,147 +57,191 @@ class PersonChanges:
 
 
 class PersonTables:
-    """The tables of one app. Every method but `save` is synchronous and reads one partition."""
+    """The tables of one app. Methods that are not coroutines only read, and read one partition."""
 
     def __init__(self, app: StageApp, codec: Codec) -> None:
         self._codec = codec
-        self._states = StateCache(codec)
+        self._cache = StateCache(codec)
         self._consent = app.durable_table("consent")
         self._messages = app.durable_table("messages")
         self._schedule = app.durable_table("schedule")
 
-    def load(self, partition: int, person: str, wanted: str | None) -> PersonState:
-        """One person, with the message ``wanted``, or with all of them for None. Raises DecodeError."""
+    def load(self, partition: int, person: str, message_id: str | None) -> PersonState:
+        """One person's consent and messages.
+
+        Args:
+            partition: The person's partition.
+            person: The person's number, E.164.
+            message_id: The one message to load, if there is one. None: all of the person's messages.
+
+        Raises:
+            DecodeError: A table value cannot be read.
+        """
         consent = durable_table.read_key(self._consent, partition, person.encode())
         return PersonState(
             person,
             empty_consent(person) if consent is None else self._codec.decode(ConsentRecord, consent),
-            self._all_messages(partition, person) if wanted is None else self._one_message(partition, person, wanted),
+            self._all_messages(partition, person)
+            if message_id is None
+            else self._one_message(partition, person, message_id),
         )
 
-    def changes(self, old: PersonState, decision: Decision, keep: bytes | None = None) -> PersonChanges:
-        """What a decision writes: only what differs. Raises EncodeError.
+    def changes(self, state: PersonState, decision: Decision, own_entry: bytes | None = None) -> PersonChanges:
+        """What a decision writes: only what differs. A message's entry in the schedule follows its ``wake_at``.
 
-        A message's entry in the schedule follows its ``wake_at``; the entry ``keep`` is left alone.
+        Args:
+            state: The person before the decision.
+            decision: The decision.
+            own_entry: The schedule's entry of the wake-up that was decided on. It is left alone: ``unschedule`` removes
+                it when the decision is published.
+
+        Raises:
+            EncodeError: A value cannot be encoded.
         """
         consent: dict[bytes, bytes | None] = {}
         messages: dict[bytes, bytes | None] = {}
         schedule: dict[bytes, bytes | None] = {}
         if decision.consent is not None:
-            consent[old.number.encode()] = self._codec.encode(decision.consent)
+            consent[state.number.encode()] = self._codec.encode(decision.consent)
         for message in decision.messages:
-            key = message_key(old.number, message.message_id)
-            messages[key] = self._states.write(key, message)
-            schedule.update(_moved(key, old.messages.get(message.message_id), message))
-        if keep is not None:
-            schedule.pop(keep, None)
+            key = message_key(state.number, message.message_id)
+            messages[key] = self._cache.encode(key, message)
+            schedule.update(_schedule_changes(key, state.messages.get(message.message_id), message))
+        if own_entry is not None:
+            schedule.pop(own_entry, None)
         return PersonChanges(consent, messages, schedule)
 
     async def save(self, changes: PersonChanges) -> None:
-        """Return when the broker has all of it. Inside an event's context only. Raises ChangelogWriteFailed."""
+        """Save changes, inside an event's context only. Returns when the broker has all of them.
+
+        Raises:
+            ChangelogWriteFailed: The broker may not have all of them.
+        """
         await durable_table.write_all(
             [(self._consent, changes.consent), (self._messages, changes.messages), (self._schedule, changes.schedule)]
         )
 
-    def due(self, partition: int, now: datetime, limit: int) -> list[Due]:
+    def due_wake_ups(self, partition: int, now: datetime, limit: int) -> list[DueWakeUp]:
         """Up to ``limit`` wake-ups whose time has come, the earliest first."""
-        found = []
-        for key, _ in durable_table.scan_keys(self._schedule, partition, _FIRST, _DUE.pack(_ms(now) + 1)):
-            found.append(Due(key, _wake(key[_DUE.size :])))
-            if len(found) == limit:
-                break
-        return found
+        entries = durable_table.scan_keys(self._schedule, partition, _FIRST, _DUE.pack(_ms(now) + 1))
+        return [DueWakeUp(key, _wake_up_of(key)) for key, _ in islice(entries, limit)]
 
-    async def unschedule(self, due: Due, waiting: MessageState | None, again_at: datetime) -> None:
-        """Remove a wake-up that was acted upon.
+    async def unschedule(self, due: DueWakeUp, message: MessageState | None, again_at: datetime) -> None:
+        """Remove the entry of a wake-up that was handled.
 
-        ``waiting`` is the message if it still waits for a time: that time's entry is made sure of, because a crash may
-        have come between the writes of the message and of its entry. If it is the very entry that is removed,
-        ``again_at`` takes its place.
+        If the message still waits for a time, the entry of that time is written once more: a crash may have come
+        between the writes of the message and of its entry.
+
+        Args:
+            due: The wake-up.
+            message: The wake-up's message as it is now, if it exists.
+            again_at: Takes the place of the message's ``wake_at`` if that is the very entry to remove.
+
+        Raises:
+            ChangelogWriteFailed: The broker may not have all of it.
         """
-        moved: dict[bytes, bytes | None] = {due.key: None}
-        wanted = None if waiting is None else scheduled(due.wake.person, waiting)
+        changes: dict[bytes, bytes | None] = {due.key: None}
+        wanted = None if message is None else schedule_entry(due.wake_up.person, message)
         if wanted is not None:
-            moved[schedule_key(again_at, due.key[_DUE.size :]) if wanted == due.key else wanted] = b"1"
-        await durable_table.write(self._schedule, moved)
+            changes[schedule_key(again_at, due.key[_DUE.size :]) if wanted == due.key else wanted] = _ENTRY
+        await durable_table.write(self._schedule, changes)
 
     async def schedule(self, message: MessageState, at: datetime) -> None:
-        """Let a message be looked at although it waits for no time."""
+        """Schedule a wake-up of a message, whatever its ``wake_at``.
+
+        Raises:
+            ChangelogWriteFailed: The broker may not have it.
+        """
         key = schedule_key(at, message_key(message.request.to, message.message_id))
-        await durable_table.write(self._schedule, {key: b"1"})
+        await durable_table.write(self._schedule, {key: _ENTRY})
 
-    async def postpone(self, due: Due, until: datetime) -> None:
-        """Let a wake-up come again."""
-        await durable_table.write(self._schedule, {due.key: None, schedule_key(until, due.key[_DUE.size :]): b"1"})
+    async def postpone(self, due: DueWakeUp, until: datetime) -> None:
+        """Let a wake-up come again at a later time.
 
-    def swept(self, partition: int, after: bytes, rows: int) -> tuple[list[MessageState], bytes | None]:
-        """The next ``rows`` messages in the order of their keys.
+        Raises:
+            ChangelogWriteFailed: The broker may not have all of it.
+        """
+        await durable_table.write(self._schedule, {due.key: None, schedule_key(until, due.key[_DUE.size :]): _ENTRY})
 
-        ``after`` is the key read last before; the answer's second half is the key read last now, None at the end.
+    def scan_messages(self, partition: int, after: bytes, count: int) -> tuple[list[MessageState], bytes | None]:
+        """The next messages of a partition, in the order of their keys. Values that cannot be read are logged.
+
+        Args:
+            partition: The partition.
+            after: The key that the last call read last; empty at the beginning.
+            count: How many values to read.
+
+        Returns:
+            The messages, and the key read last; None at the table's end.
         """
         found: list[MessageState] = []
         last = None
-        for last, value in islice(durable_table.scan_keys(self._messages, partition, after + SEPARATOR, _LAST), rows):
+        for last, value in islice(durable_table.scan_keys(self._messages, partition, after + SEPARATOR, _LAST), count):
             try:
                 found.append(self._codec.decode(MessageState, value))
             except DecodeError:
-                logger.exception("%r is kept: it cannot be read", last)
+                logger.exception("the message state under %r cannot be read and stays in the table", last)
         return found, last
 
-    async def drop(self, partition: int, person: str, message_id: str, before: datetime) -> None:
-        """Forget a message, if it is still finished and unchanged since ``before``."""
+    async def delete_message(self, partition: int, person: str, message_id: str, before: datetime) -> None:
+        """Delete a message, if it still is finished and unchanged since ``before``.
+
+        Raises:
+            DecodeError: The message's state cannot be read.
+            ChangelogWriteFailed: The broker may not have the deletion.
+        """
         key = message_key(person, message_id)
         value = durable_table.read_key(self._messages, partition, key)
-        if value is not None and droppable(self._codec.decode(MessageState, value), before):
+        if value is not None and is_deletable(self._codec.decode(MessageState, value), before):
             await durable_table.write(self._messages, {key: None})
 
     def _one_message(self, partition: int, person: str, message_id: str) -> dict[str, MessageState]:
         key = message_key(person, message_id)
         value = durable_table.read_key(self._messages, partition, key)
-        return {} if value is None else {message_id: self._states.read(key, value)}
+        return {} if value is None else {message_id: self._cache.decode(key, value)}
 
     def _all_messages(self, partition: int, person: str) -> dict[str, MessageState]:
         start, stop = person.encode() + SEPARATOR, person.encode() + _AFTER_SEPARATOR
-        rows = durable_table.scan_keys(self._messages, partition, start, stop)
-        states = (self._states.read(key, value) for key, value in rows)
+        entries = durable_table.scan_keys(self._messages, partition, start, stop)
+        states = (self._cache.decode(key, value) for key, value in entries)
         return {state.message_id: state for state in states}
 
 
 def message_key(person: str, message_id: str) -> bytes:
-    """Where a message is kept: all of one person's stand together."""
+    """The key of a message: all of one person's messages stand together."""
     return person.encode() + SEPARATOR + message_id.encode()
 
 
 def schedule_key(at: datetime, key: bytes) -> bytes:
-    """Where a wake-up is kept: the earliest stands first. Milliseconds, as on the wire."""
+    """The key of a wake-up: the earliest stands first. Whole milliseconds, as in the records."""
     return _DUE.pack(max(_ms(at), 0)) + key
 
 
-def scheduled(person: str, message: MessageState) -> bytes | None:
-    """The schedule's entry of a message, if it waits for a time."""
+def schedule_entry(person: str, message: MessageState) -> bytes | None:
+    """The key of a message's entry in the schedule. None if the message waits for no time."""
     if message.wake_at is None:
         return None
     return schedule_key(message.wake_at, message_key(person, message.message_id))
 
 
-def _moved(key: bytes, old: MessageState | None, new: MessageState) -> dict[bytes, bytes | None]:
-    """The old entry goes; the new one is written even where it stands: of two writes a crash may have kept one."""
+def is_deletable(state: MessageState, before: datetime) -> bool:
+    """Whether a message finished before that time."""
+    return state.phase is Phase.FINISHED and state.wake_at is None and state.updated_at < before
+
+
+def _schedule_changes(key: bytes, old: MessageState | None, new: MessageState) -> dict[bytes, bytes | None]:
+    """Remove the old entry and write the new one, also where it is the same: a crash may have lost it."""
     changes: dict[bytes, bytes | None] = {}
     if old is not None and old.wake_at is not None:
         changes[schedule_key(old.wake_at, key)] = None
     if new.wake_at is not None:
-        changes[schedule_key(new.wake_at, key)] = b"1"
+        changes[schedule_key(new.wake_at, key)] = _ENTRY
     return changes
 
 
-def _wake(key: bytes) -> WakeUp:
-    person, _, message_id = key.partition(SEPARATOR)
+def _wake_up_of(schedule_key: bytes) -> WakeUp:
+    person, _, message_id = schedule_key[_DUE.size :].partition(SEPARATOR)
     return WakeUp(person.decode(), message_id.decode())
-
-
-def droppable(state: MessageState, before: datetime) -> bool:
-    """Whether a message ended before that time."""
-    return state.phase is Phase.FINISHED and state.wake_at is None and state.updated_at < before
 
 
 def _ms(at: datetime) -> int:

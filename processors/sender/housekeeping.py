@@ -1,51 +1,59 @@
-"""What a partition's tick does beside sending: limits are saved, and intents nobody can ask for any more go."""
+"""What a tick of the sender stage does beside dispatching: it saves limits and deletes old intents."""
 
 from __future__ import annotations
 
 from collections import Counter
 
 from processors.core.sender.dispatch_queue import DispatchQueue
-from processors.sender.tables import SenderTables
-from schemas.ports import Clock
+from processors.sender.dependencies import SenderDeps
 
 SAVE_EVERY_S = 1.0
-LOOKS_PER_INTENT = 2
-"""Each new intent pays for a look at two old ones: so the table never holds more than twice what it must."""
-MOST_LOOKS = 500
+READS_PER_INTENT = 2
+"""Old intents that are read for each new one. So the table never has more than twice the intents it must have."""
+MAX_READS = 500
+"""Intents read at once."""
 
 
-class Housekeeper:
-    """Keeps the tables of the owned partitions small and their limits current."""
+class SenderHousekeeper:
+    """Saves the limits of the owned partitions and keeps their ``attempts`` table small."""
 
-    def __init__(self, tables: SenderTables, clock: Clock) -> None:
-        self._tables = tables
-        self._clock = clock
+    def __init__(self, deps: SenderDeps) -> None:
+        self._tables = deps.tables
+        self._clock = deps.ports.clock
         self._saved_at: dict[int, float] = {}
-        self._looks: Counter[int] = Counter()
+        self._reads_due: Counter[int] = Counter()
         self._cursors: dict[int, str] = {}
 
-    def marked(self, partition: int) -> None:
-        """An intent was made."""
-        self._looks[partition] += LOOKS_PER_INTENT
+    def intent_saved(self, partition: int) -> None:
+        """Count a new intent: it pays for a look at old ones."""
+        self._reads_due[partition] += READS_PER_INTENT
 
-    async def keep(self, partition: int, desk: DispatchQueue) -> None:
-        """To be called at each tick; works about once a second."""
+    async def run(self, partition: int, queue: DispatchQueue) -> None:
+        """Save the limits that changed, and delete old intents. Does nothing if it did so less than a second ago.
+
+        Raises:
+            ChangelogWriteFailed: The broker may not have all of it.
+        """
         elapsed = self._clock.elapsed()
         if elapsed - self._saved_at.get(partition, elapsed - SAVE_EVERY_S) < SAVE_EVERY_S:
             return
         self._saved_at[partition] = elapsed
-        limits = desk.unsaved(self._clock.now())
+        limits = queue.take_dirty_limits(self._clock.now())
         if limits:
             await self._tables.save_limits(limits)
-        await self.prune(partition)
+        await self.delete_old_intents(partition)
 
-    async def prune(self, partition: int) -> None:
-        """Look at some intents, in turn, and delete those past their time."""
-        looks = min(1 + self._looks[partition], MOST_LOOKS)
-        self._looks[partition] = max(0, self._looks[partition] - looks)
-        seen = self._tables.intents(partition, self._cursors.get(partition, ""), looks)
-        self._cursors[partition] = seen[-1].attempt_id if len(seen) == looks else ""
+    async def delete_old_intents(self, partition: int) -> None:
+        """Read some intents, going on where the last call ended, and delete those past their time.
+
+        Raises:
+            ChangelogWriteFailed: The broker may not have all of it.
+        """
+        reads = min(1 + self._reads_due[partition], MAX_READS)
+        self._reads_due[partition] = max(0, self._reads_due[partition] - reads)
+        found = self._tables.scan_intents(partition, self._cursors.get(partition, ""), reads)
+        self._cursors[partition] = found[-1].attempt_id if len(found) == reads else ""
         now = self._clock.now()
-        old = [intent for intent in seen if intent.keep_until < now]
+        old = [intent for intent in found if intent.keep_until < now]
         if old:
-            await self._tables.forget(old)
+            await self._tables.delete_intents(old)

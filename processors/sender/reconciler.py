@@ -1,10 +1,10 @@
-"""Pages Twilio's message list for what no callback carries: prices, and statuses whose callback never came.
+"""The reconciler: reads Twilio's message list for prices, and for statuses whose callback never came.
 
-A round reads back from now and publishes only news. What was published is remembered in memory: after a restart the
-whole window is published once more, and the person stage drops what it knows.
+A round reads back from now and publishes only what is new. Memory has what was published: after a restart the whole
+window is published once more, and the person stage drops what it knows.
 
-What happened lately changes soon, what is old changes late: a message is read again before its age has tripled, not
-in every round. At a round every five minutes each message of a day is read some 9 times, instead of 288.
+Recent messages change soon, old messages change late: a message is read again before its age has tripled, not in every
+round. With a round every five minutes each message of a day is read some 9 times, instead of 288.
 """
 
 from __future__ import annotations
@@ -23,12 +23,19 @@ from schemas.topics import SMS_LIST_ENTRIES
 logger = logging.getLogger(__name__)
 
 REMEMBERED = 1_000_000
-"""Entries whose publication is remembered, about 100 bytes each. A window that holds more is published repeatedly."""
+"""Published entries that memory has, about 100 bytes each. A window with more entries is published repeatedly."""
 
 
 @dataclass(slots=True)
 class ReconcilerCounts:
-    """What was read and published since the start, and how many rounds ended early."""
+    """What was done since the start.
+
+    Args:
+        rounds: Rounds begun.
+        failed: Rounds that did not read to their end.
+        read: List entries read.
+        published: List entries published.
+    """
 
     rounds: int = 0
     failed: int = 0
@@ -37,9 +44,16 @@ class ReconcilerCounts:
 
 
 class Reconciler:
-    """Makes one round at a time; two of them at once do no harm.
+    """Makes one round at a time; rounds of two workers at once do no harm.
 
-    ``every``: how far the rounds are apart. ``window``: how far back the deepest of them read.
+    Args:
+        history: Twilio's message list.
+        publisher: Publishes the entries.
+        codec: Encodes them.
+        clock: The time.
+        every: The time between two rounds.
+        window: How far back the deepest rounds read.
+        remembered: How many published entries memory has.
     """
 
     def __init__(
@@ -58,42 +72,49 @@ class Reconciler:
         self._clock = clock
         self._every = every
         self._window = window
-        self._owed = timedelta()
+        self._catch_up = timedelta()  # how far back a round that failed should have read
         self._remembered = remembered
-        self._known: dict[int, None] = {}
+        self._published: dict[int, None] = {}  # fingerprints, the oldest first
         self.counts = ReconcilerCounts()
 
     async def round(self) -> None:
-        """Read back once. Never raises: what failed is logged, counted, and read again in the next round."""
-        now, back = self._clock.now(), max(self._owed, read_back(self.counts.rounds, self._every, self._window))
+        """Read back once. Never raises: a failure is logged and counted, and the next round reads as far back again."""
+        back = max(self._catch_up, read_back(self.counts.rounds, self._every, self._window))
+        now = self._clock.now()
         self.counts.rounds += 1
         try:
             async for page in self._history.entries(now - back, now):
-                await self._publish_news(page)
-            self._owed = timedelta()
+                await self._publish_new(page)
+            self._catch_up = timedelta()
         except Exception:
-            # whatever a list or a broker does to us, sending goes on
+            # sending goes on, whatever the list or the broker does
             self.counts.failed += 1
-            self._owed = back
-            logger.exception("Twilio's message list was not read to its end; tried again in the next round")
+            self._catch_up = back
+            logger.exception("Twilio's message list was not read to its end; the next round reads it again")
 
-    async def _publish_news(self, page: Sequence[ListEntry]) -> None:
+    async def _publish_new(self, page: Sequence[ListEntry]) -> None:
         self.counts.read += len(page)
-        news = [entry for entry in page if _is_final(entry) and _fingerprint(entry) not in self._known]
-        await self._publisher.publish([self._codec.wire(SMS_LIST_ENTRIES, entry.person, entry) for entry in news])
-        self._known.update(dict.fromkeys(map(_fingerprint, news)))
-        self.counts.published += len(news)
-        while len(self._known) > self._remembered:
-            del self._known[next(iter(self._known))]
+        new = [entry for entry in page if _is_final(entry) and _fingerprint(entry) not in self._published]
+        await self._publisher.publish([self._codec.wire(SMS_LIST_ENTRIES, entry.person, entry) for entry in new])
+        self._published.update(dict.fromkeys(map(_fingerprint, new)))
+        self.counts.published += len(new)
+        while len(self._published) > self._remembered:
+            del self._published[next(iter(self._published))]
 
 
 def read_back(number: int, every: timedelta, window: timedelta) -> timedelta:
-    """How far back a round reads, by its number: 2, 4, 2, 8, 2, 4, 2, 16, … times ``every``, at most ``window``.
+    """How far back a round reads: 2, 4, 2, 8, 2, 4, 2, 16, … times ``every``, at most ``window``.
 
-    A depth of D comes every D/2: who is older than D/2 by then is in one of the next size, before three times that age.
+    A round of depth D comes every D/2. A message that is older than D/2 by then is read in a round of the next depth,
+    before its age has tripled.
+
+    Args:
+        number: The round's number, from 0. Round 0 reads the whole window.
+        every: The time between two rounds.
+        window: The deepest reading.
     """
-    ones = number & -number  # the largest power of two in the number; 0, the first round, has them all
-    return min(every * 2 * ones, window) if ones else window
+    power = number & -number  # the largest power of two that divides the number; 0 for round 0
+    return min(every * 2 * power, window) if power else window
 
 
 def _is_final(entry: ListEntry) -> bool:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 
 from faust.types import TP
 
@@ -98,13 +98,13 @@ class OrderedAcks:
         pending.events.append(one)
         self._start_after_tail(event.key if key is None else key, lambda: self._run_step(one, pending, step))
 
-    async def run_local(self, key: bytes | None, job: Job) -> None:
-        """Run a job that no record stands behind, after and before the steps of its key. Returns when it has ended.
+    def run_local(self, key: bytes | None, job: Job) -> asyncio.Task[None]:
+        """Start a job that no record stands behind, after and before the steps of its key.
 
-        Raises:
-            Exception: Whatever the job raises.
+        Returns:
+            The job's task. It ends with the job, and raises what the job raises.
         """
-        await self._start_after_tail(key, job)
+        return self._start_after_tail(key, job)
 
     def _start_after_tail(self, key: Key, job: Job) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(self._run_after(self._tails.get(key), key, job))
@@ -144,6 +144,22 @@ class OrderedAcks:
                 pending.revoke()
             pending = self._pending[message.tp] = _PendingAcks(message.generation_id)
         return pending
+
+
+async def wait_for_all(tasks: Iterable[Awaitable[None]]) -> None:
+    """Wait until all of these have ended, whatever becomes of each.
+
+    Raises:
+        PartitionLost: At least one of them raised it, and none raised anything else.
+        Exception: The first other exception that one of them raised.
+    """
+    outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+    errors = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
+    for error in errors:
+        if not isinstance(error, PartitionLost):
+            raise error
+    if errors:
+        raise errors[0]
 
 
 def _drop_unacked(event: KafkaEvent) -> None:

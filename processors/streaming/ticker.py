@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 import weakref
 from collections.abc import Awaitable, Callable, Sequence
@@ -14,6 +15,9 @@ from faust.types import TP, AppT, Message
 
 from processors.streaming.fail_stop import FailStop, fail_stop
 from processors.streaming.kafka_message import KafkaEvent
+from processors.streaming.ordered_acks import PartitionLost
+
+logger = logging.getLogger(__name__)
 
 TickHandler = Callable[[KafkaEvent], Awaitable[None]]
 NO_OFFSET = -1
@@ -54,8 +58,8 @@ def start_ticks(
         app: The worker's app.
         source_topics: Topics of one key space: their partitions of one number have one owner, and are ticked once.
         every_s: Seconds between ticks.
-        handler: Called with the event.
-        fail: Called with an exception that the handler raised.
+        handler: Called with the event. May raise ``PartitionLost``, which ends the tick without an error.
+        fail: Called with any other exception that the handler raised.
     """
     ticks = _Ticks(app, frozenset(source_topics), handler, fail)
     app.timer(every_s, traced=False, name="ticks")(ticks.start_due)
@@ -96,5 +100,7 @@ class _Ticks:
         _current_event.set(weakref.ref(event))  # in this task's own context; this frame keeps the event alive
         try:
             await self._handler(event)
+        except PartitionLost as lost:
+            logger.info("a tick was given up: %s is lost", lost)  # the new owner's ticks do what is left
         except Exception as error:  # noqa: BLE001  what a tick leaves undone must not be forgotten: this worker ends
             self._fail("a tick failed", error)

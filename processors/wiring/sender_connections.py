@@ -12,8 +12,8 @@ from connectors.kafka.producer import KafkaPublisher
 from connectors.twilio.api.message_list import TwilioMessageList
 from connectors.twilio.api.sender import TwilioSender
 from processors.core.policy import Policy
-from processors.sender.app import SenderPorts
-from processors.sender.revocations import ReferenceRevocations
+from processors.sender.dependencies import SenderPorts
+from processors.sender.revocations import TopicRevocations
 from processors.settings.model import Settings
 from processors.wiring.factories import build_cluster
 from processors.wiring.twilio_account import build_account
@@ -22,7 +22,7 @@ from schemas.topics import SMS_REVOCATIONS
 
 
 class _RevocationsTopic:
-    """The revocations topic as ``ReferenceRevocations`` reads it: its age includes the time this machine slept."""
+    """The revocations topic as ``TopicRevocations`` reads it. Its age counts the time this machine was suspended."""
 
     def __init__(self, topic: CompactedTopic, clock: SystemClock) -> None:
         self._topic = topic
@@ -39,7 +39,15 @@ class _RevocationsTopic:
 class SenderConnections(mode.Service):
     """A service that starts before the app and stops after it.
 
-    Until the revocations have been read no call is made: an unknown revocation counts as one.
+    No call is made until the revocations have been read: an unknown revocation counts as one.
+
+    Args:
+        settings: The worker's settings.
+        policy: The policy.
+        codec: The codec.
+
+    Raises:
+        InvalidSettings: The certificate files or Twilio's credentials cannot be used.
     """
 
     def __init__(self, settings: Settings, policy: Policy, codec: Codec) -> None:
@@ -59,7 +67,7 @@ class SenderConnections(mode.Service):
             sender=TwilioSender(self._account, self._transport, clock),
             history=TwilioMessageList(self._account, self._transport, clock),
             publisher=KafkaPublisher(build_cluster(settings)),
-            revocations=ReferenceRevocations(_RevocationsTopic(self._revocations, clock), self._codec),
+            revocations=TopicRevocations(_RevocationsTopic(self._revocations, clock), self._codec),
             clock=clock,
             policy=self._policy,
             codec=self._codec,

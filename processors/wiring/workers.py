@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import faust
 from faust.types.auth import CredentialsT
 
-from connectors.clock import SystemClock
 from connectors.kafka.cluster import Cluster
-from connectors.kafka.producer import KafkaPublisher
 from processors.person.app import create_person_app, person_topics
 from processors.sender.app import create_sender_app, sender_topics
 from processors.settings.model import Settings
 from processors.streaming.app import AppConfig
 from processors.streaming.worker import run_worker
 from processors.wiring.factories import build_cluster, build_codec, build_policy, instance_id
+from processors.wiring.person_connections import person_ports
 from processors.wiring.ready_file import announce_ready
 from processors.wiring.sender_connections import SenderConnections
 from processors.wiring.topics import check_topics
@@ -28,13 +25,8 @@ def run_person_worker(settings: Settings) -> None:
         click.ClickException: Settings or topics cannot be used.
     """
     check_topics(settings, person_topics(settings.partitions))
-    app = create_person_app(
-        app_config(settings),
-        build_policy(settings),
-        build_codec(settings),
-        partial(KafkaPublisher, build_cluster(settings)),
-        SystemClock(),
-    )
+    ports = person_ports(settings, build_policy(settings), build_codec(settings))
+    app = create_person_app(app_config(settings), ports)
     _announce_when_recovered(app, settings)
     run_worker(app, settings.log_level)
 

@@ -77,7 +77,8 @@ class Whole:
                 looks = command.action is Action.LOOK_UP
                 answer = await (self.history.find(command) if looks else self.sender.send(command, lambda: None))
                 until = None if looks else self.stage.now + self.stage.policy.timing.intent_life
-                await self._do(self.stage.feed(replace(answer, intent_until=until)))
+                called_at = None if looks else self.stage.now
+                await self._do(self.stage.feed(replace(answer, intent_until=until, called_at=called_at)))
 
     def sids(self, message_id: str) -> list[str]:
         return [event.sid for event in self.stage.said(Sent) if event.message_id == message_id]

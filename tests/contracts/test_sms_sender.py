@@ -25,7 +25,6 @@ async def test_an_accepted_message_is_named(twilio: TwilioFixture) -> None:
         outcome=Outcome.ACCEPTED,
         sid=answer.sid,
         status="queued",
-        called_at=NOW,
         answered_at=NOW,
     )
     assert twilio.accepted() == [(PERSON, "hello")]
@@ -42,7 +41,6 @@ async def test_a_lost_answer_is_unknown_and_not_sent_again(twilio: TwilioFixture
     answer = await twilio.sender.send(dispatch(), pass_)
 
     assert (answer.outcome, answer.reason, answer.sid) == (Outcome.UNKNOWN, "connection_lost", None)
-    assert answer.called_at == NOW
     assert len(twilio.accepted()) == 1
 
 
@@ -86,15 +84,8 @@ async def test_the_last_check_has_the_last_word(twilio: TwilioFixture) -> None:
 
     answer = await twilio.sender.send(dispatch(), check)
 
-    assert (answer.outcome, answer.reason, answer.called_at) == (Outcome.NOT_SENT, "revoked", None)
+    assert (answer.outcome, answer.reason) == (Outcome.NOT_SENT, "revoked")
     assert (asked, twilio.accepted()) == (["revoked"], [])
-
-
-async def test_what_is_too_late_is_not_called(twilio: TwilioFixture) -> None:
-    answer = await twilio.sender.send(dispatch(deadline=NOW), pass_)
-
-    assert (answer.outcome, answer.reason, answer.called_at) == (Outcome.NOT_SENT, "expired", None)
-    assert twilio.accepted() == []
 
 
 async def test_trouble_with_one_call_does_not_touch_the_next(twilio: TwilioFixture) -> None:

@@ -1,8 +1,8 @@
 """Named steps at which a test can make a process crash.
 
-The product's code knows nothing of them. When a role starts with ``CRASH_AT=sender.marked:3``, the function behind that
-name is wrapped, and its third hit kills the process as ``kill -9`` does: no handler runs, nothing is flushed. Without
-the variable no function is wrapped.
+The product's code knows nothing of them. When a role starts with ``CRASH_AT=sender.intent_saved:3``, the function
+behind that name is wrapped, and its third hit kills the process as ``kill -9`` does: no handler runs, nothing is
+flushed. Without the variable no function is wrapped.
 """
 
 from __future__ import annotations
@@ -64,16 +64,18 @@ class Point:
         return self.name.partition(".")[0]
 
 
-_STAGE = "processors.person.agent:PersonAgent"
-_WAKES = "processors.person.wakeups:PersonWakeUps"
-_TABLES = "processors.person.tables:PersonTables"
+_PERSON_AGENT = "processors.person.agent:PersonAgent"
+_DECISIONS = "processors.person.decision_runner:DecisionRunner"
+_PERSON_TABLES = "processors.person.tables:PersonTables"
+_DEAD_LETTERS = "processors.streaming.dead_letters:DeadLetters"
 _TABLE = "processors.streaming.durable_table:DurableTable"
 _PUBLISHER = "connectors.kafka.producer:KafkaPublisher"
 _COMMIT = "faust.transport.consumer:ThreadDelegateConsumer._commit"
 _RECOVERED = "processors.streaming.recovery:StageRecovery.on_recovery_completed"
-_SENDER = "processors.sender.agent:SenderAgent"
-_MARKS = "processors.sender.tables:SenderTables"
-_EXECUTOR = "processors.sender.executor:Executor"
+_SENDER_AGENT = "processors.sender.agent:SenderAgent"
+_ATTEMPTS = "processors.sender.attempt_runner:AttemptRunner"
+_SENDER_TABLES = "processors.sender.tables:SenderTables"
+_RECONCILER = "processors.sender.reconciler:Reconciler"
 _DELIVERY = "connectors.kafka.spool.publisher:SpoolingPublisher"
 _SPOOL = "connectors.kafka.spool.sqlite_file:SpoolFile"
 _SINK = "connectors.clickhouse.sink:Sink"
@@ -91,62 +93,61 @@ _RARE = ("stop", "consent")
 
 
 def _person() -> Iterator[Point]:
-    yield Point("person.reading", f"{_STAGE}.accept", BEFORE)
-    yield Point("person.decoded", f"{_STAGE}._decoded", AFTER)
-    yield Point("person.loaded", f"{_STAGE}._loaded", AFTER)
-    yield Point("person.decided", f"{_STAGE}._decided", AFTER)
-    yield Point("person.fenced", "processors.person.dependencies:ensure_owned", AFTER)
+    yield Point("person.reading", f"{_PERSON_AGENT}.accept", BEFORE)
+    yield Point("person.decoded", f"{_PERSON_AGENT}._decode", AFTER)
+    yield Point("person.loaded", f"{_DECISIONS}._load", AFTER)
+    yield Point("person.decided", f"{_DECISIONS}._decide", AFTER)
+    # in the module that calls the function: it has a reference of its own
+    yield Point("person.fenced", "processors.person.decision_runner:ensure_owned", AFTER)
     for kind, topic in _KINDS.items():
         some = _ONCE if kind in _RARE else (1, 8)
-        yield Point(f"person.{kind}.saving", f"{_TABLES}.save", BEFORE, topic, some)
-        yield Point(f"person.{kind}.saved", f"{_TABLES}.save", AFTER, topic, some)
+        yield Point(f"person.{kind}.saving", f"{_PERSON_TABLES}.save", BEFORE, topic, some)
+        yield Point(f"person.{kind}.saved", f"{_PERSON_TABLES}.save", AFTER, topic, some)
         yield Point(f"person.{kind}.published", f"{_PUBLISHER}.publish", AFTER, topic, some)
     yield from _table("person")
     yield from _published("person")
-    yield Point("person.dead_lettering", f"{_STAGE}._bury", BEFORE, hits=_ONCE)
-    yield Point("person.dead_lettered", f"{_STAGE}._bury", AFTER, hits=_ONCE)
-    yield Point("person.repartitioning", f"{_STAGE}._put_back", BEFORE, hits=_ONCE)
-    yield Point("person.repartitioned", f"{_STAGE}._put_back", AFTER, hits=_ONCE)
-    yield Point("person.ticking", f"{_WAKES}.tick", BEFORE)
-    yield Point("person.waking", f"{_WAKES}._wake", BEFORE, hits=(1, 3))
-    yield Point("person.woken", f"{_WAKES}._decided", AFTER, hits=(1, 3))
-    yield Point("person.unscheduling", f"{_TABLES}.unschedule", BEFORE, hits=(1, 3))
-    yield Point("person.unscheduled", f"{_TABLES}.unschedule", AFTER, hits=(1, 3))
+    yield from _dead_lettered("person")
+    yield Point("person.repartitioning", f"{_PERSON_AGENT}._repartition", BEFORE, hits=_ONCE)
+    yield Point("person.repartitioned", f"{_PERSON_AGENT}._repartition", AFTER, hits=_ONCE)
+    yield Point("person.ticking", "processors.person.wakeups:WakeUpRunner.tick", BEFORE)
+    yield Point("person.waking_up", f"{_DECISIONS}.run_wake_up", BEFORE, hits=(1, 3))
+    yield Point("person.wake_up_decided", f"{_DECISIONS}._decide_wake_up", AFTER, hits=(1, 3))
+    yield Point("person.unscheduling", f"{_PERSON_TABLES}.unschedule", BEFORE, hits=(1, 3))
+    yield Point("person.unscheduled", f"{_PERSON_TABLES}.unschedule", AFTER, hits=(1, 3))
     yield from _worker("person")
 
 
 def _sender() -> Iterator[Point]:
-    yield Point("sender.reading", f"{_SENDER}.accept", BEFORE)
-    yield Point("sender.decoded", f"{_SENDER}._step", BEFORE)
-    yield Point("sender.fenced", f"{_SENDER}._fenced", AFTER)
-    yield Point("sender.decided", "processors.core.sender.decide:decide_command", AFTER)
+    yield Point("sender.reading", f"{_SENDER_AGENT}.accept", BEFORE)
+    yield Point("sender.decoded", f"{_SENDER_AGENT}._decode", AFTER)
+    yield Point("sender.fenced", "processors.sender.attempt_runner:ensure_owned", AFTER)
+    yield Point("sender.decided", "processors.core.sender.decide:decide_send", AFTER)
     yield Point("sender.refused", "processors.core.sender.decide:refuse_attempt", AFTER, hits=_ONCE)
-    yield Point("sender.queueing", f"{_MARKS}.queue", BEFORE)
-    yield Point("sender.queued", f"{_MARKS}.queue", AFTER)
-    yield Point("sender.taking_up", f"{_SENDER}._resume", BEFORE)
-    yield Point("sender.marking", f"{_MARKS}.mark", BEFORE)
-    yield Point("sender.marked", f"{_MARKS}.mark", AFTER)
-    yield Point("sender.calling", f"{_EXECUTOR}.call", BEFORE)
-    yield Point("sender.checked", "connectors.twilio.api.sender:_Gate.__call__", AFTER)
+    yield Point("sender.queueing", f"{_SENDER_TABLES}.save_queued", BEFORE)
+    yield Point("sender.queued", f"{_SENDER_TABLES}.save_queued", AFTER)
+    yield Point("sender.dequeueing", f"{_ATTEMPTS}.send_queued", BEFORE)
+    yield Point("sender.intent_saving", f"{_SENDER_TABLES}.save_intent", BEFORE)
+    yield Point("sender.intent_saved", f"{_SENDER_TABLES}.save_intent", AFTER)
+    yield Point("sender.calling", f"{_ATTEMPTS}._call_twilio", BEFORE)
+    yield Point("sender.checked", "processors.sender.final_check:FinalCheck.__call__", AFTER)
     yield Point("sender.written", "connectors.twilio.api.transport:GatedRequest.write_bytes", AFTER)
-    yield Point("sender.answer_read", "connectors.twilio.api.transport:Transport._exchange", AFTER)
-    yield Point("sender.result_made", "connectors.twilio.api.sender:TwilioSender.send", AFTER)
-    yield Point("sender.called", f"{_EXECUTOR}.call", AFTER)
-    yield Point("sender.answering", f"{_SENDER}._answer", BEFORE)
-    yield Point("sender.unqueueing", f"{_MARKS}.unqueue", BEFORE)
-    yield Point("sender.unqueued", f"{_MARKS}.unqueue", AFTER)
-    yield Point("sender.looking_up", f"{_EXECUTOR}.look_up", BEFORE, hits=(1, 3))
-    yield Point("sender.looked_up", f"{_EXECUTOR}.look_up", AFTER, hits=(1, 3))
-    yield Point("sender.saving_limits", f"{_MARKS}.save_limits", BEFORE, hits=(1, 3))
-    yield Point("sender.saved_limits", f"{_MARKS}.save_limits", AFTER, hits=(1, 3))
+    yield Point("sender.response_read", "connectors.twilio.api.transport:Transport._exchange", AFTER)
+    yield Point("sender.response_classified", "connectors.twilio.api.sender:TwilioSender.send", AFTER)
+    yield Point("sender.called", f"{_ATTEMPTS}._call_twilio", AFTER)
+    yield Point("sender.result_publishing", f"{_ATTEMPTS}._publish", BEFORE)
+    yield Point("sender.unqueueing", f"{_SENDER_TABLES}.delete_queued", BEFORE)
+    yield Point("sender.unqueued", f"{_SENDER_TABLES}.delete_queued", AFTER)
+    yield Point("sender.looking_up", f"{_ATTEMPTS}._find", BEFORE, hits=(1, 3))
+    yield Point("sender.looked_up", f"{_ATTEMPTS}._find", AFTER, hits=(1, 3))
+    yield Point("sender.limits_saving", f"{_SENDER_TABLES}.save_limits", BEFORE, hits=(1, 3))
+    yield Point("sender.limits_saved", f"{_SENDER_TABLES}.save_limits", AFTER, hits=(1, 3))
     yield from _table("sender")
     yield from _published("sender")
-    yield Point("sender.dead_lettering", f"{_SENDER}._bury", BEFORE, hits=_ONCE)
-    yield Point("sender.dead_lettered", f"{_SENDER}._bury", AFTER, hits=_ONCE)
-    yield Point("sender.ticking", f"{_SENDER}.tick", BEFORE)
-    yield Point("sender.reconciling", "processors.sender.reconciler:Reconciler.round", BEFORE, hits=(1, 2))
-    yield Point("sender.news", "processors.sender.reconciler:Reconciler._publish_news", BEFORE, hits=(1, 2))
-    yield Point("sender.news_published", "processors.sender.reconciler:Reconciler._publish_news", AFTER, hits=(1, 2))
+    yield from _dead_lettered("sender")
+    yield Point("sender.ticking", "processors.sender.queue_runner:QueueRunner.tick", BEFORE)
+    yield Point("sender.reconciling", f"{_RECONCILER}.round", BEFORE, hits=(1, 2))
+    yield Point("sender.list_entries_publishing", f"{_RECONCILER}._publish_new", BEFORE, hits=(1, 2))
+    yield Point("sender.list_entries_published", f"{_RECONCILER}._publish_new", AFTER, hits=(1, 2))
     yield from _worker("sender")
 
 
@@ -190,6 +191,11 @@ def _published(role: str) -> Iterator[Point]:
     yield Point(f"{role}.publishing", f"{_PUBLISHER}.publish", BEFORE)
     yield Point(f"{role}.handed_over", f"{_PUBLISHER}._produced", AFTER)
     yield Point(f"{role}.published", f"{_PUBLISHER}.publish", AFTER)
+
+
+def _dead_lettered(role: str) -> Iterator[Point]:
+    yield Point(f"{role}.dead_lettering", f"{_DEAD_LETTERS}.publish", BEFORE, hits=_ONCE)
+    yield Point(f"{role}.dead_lettered", f"{_DEAD_LETTERS}.publish", AFTER, hits=_ONCE)
 
 
 def _worker(role: str) -> Iterator[Point]:

@@ -66,7 +66,9 @@ def test_a_point_of_one_topic_is_passed_only_while_its_records_are_handled() -> 
     assert died == []
 
 
-@pytest.mark.parametrize("named", ["sender.marked", "sender.marked:0", "sender.marked:x", "no.point:1", ""])
+@pytest.mark.parametrize(
+    "named", ["sender.intent_saved", "sender.intent_saved:0", "sender.intent_saved:x", "no.point:1", ""]
+)
 def test_a_point_that_cannot_be_is_refused(named: str) -> None:
     with pytest.raises(UnknownPoint, match="expected name:hit"):
         arm({"CRASH_AT": named})

@@ -10,7 +10,7 @@ from tests.crash.crash_points import POINTS
 from tests.crash.matrix import points_of, run_points, seeds_of
 
 SLICE = (
-    "sender.marked",  # the intent is durable, nobody was called
+    "sender.intent_saved",  # the intent is durable, nobody was called
     "sender.written",  # Twilio has the request, its answer comes to nobody
     "person.stop.saved",  # the STOP is in the table, its revocation is not published
     "person.answer.saved",
@@ -45,7 +45,10 @@ def test_death_at_any_step_breaks_no_promise(seed: int, tmp_path: Path) -> None:
 def test_seeds_and_points_are_chosen_by_words() -> None:
     assert seeds_of("1-3,7") == [1, 2, 3, 7]
     assert points_of("all") == list(POINTS.values())
-    assert [point.name for point in points_of("sender.marked,sender.written")] == ["sender.marked", "sender.written"]
+    assert [point.name for point in points_of("sender.intent_saved,sender.written")] == [
+        "sender.intent_saved",
+        "sender.written",
+    ]
     assert {point.role for point in points_of("sink")} == {"sink"}
     with pytest.raises(SystemExit, match="no such point"):
         points_of("nowhere")

@@ -184,12 +184,12 @@ def test_a_request_in_another_clients_partition_is_handled_once_under_its_person
     home = {key: partition_of(key, machine.told.partitions) for key in landed}
     astray = {key: home[key] for key in landed if landed[key] != home[key]}
     assert astray
-    assert sorted((read.key, read.partition) for read in rekeyed(machine, asked)) == sorted(astray.items())
+    assert sorted((read.key, read.partition) for read in repartitioned(machine, asked)) == sorted(astray.items())
     assert all(len(machine.ledger(one.to)) == 1 for one in asked.values())
 
 
-def rekeyed(machine: Machine, asked: dict[str, SendRequest]) -> list[Read]:
-    """The copies that the person stage put back under the right key."""
+def repartitioned(machine: Machine, asked: dict[str, SendRequest]) -> list[Read]:
+    """The copies that the person stage published again under the right key."""
     reads = [read for read in machine.reads(SMS_REQUESTS.name) if REPARTITIONED in dict(read.headers)]
     return [read for read in reads if CODEC.decode(SendRequest, read.value).message_id in asked]
 

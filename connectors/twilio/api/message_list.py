@@ -17,10 +17,11 @@ from twilio.base.exceptions import TwilioException
 
 from connectors.twilio.api.account import TwilioAccount
 from connectors.twilio.api.matching import ListRow, Match, day, match, window
-from connectors.twilio.api.sender import Now, result_for
+from connectors.twilio.api.sender import Now
 from connectors.twilio.api.transport import Transport
 from connectors.twilio.errors import CallError, MessageListUnavailable
-from schemas.records import Action, AttemptResult, Dispatch, ListEntry, Outcome
+from schemas.attempt_results import attempt_result
+from schemas.records import AttemptResult, Dispatch, ListEntry, Outcome
 
 PAGE_SIZE = 1000
 MAX_PAGES = 20
@@ -94,7 +95,7 @@ class TwilioMessageList:
     def _answer(
         self, look_up: Dispatch, outcome: Outcome, reason: str | None = None, detail: str | None = None
     ) -> AttemptResult:
-        return result_for(look_up, Action.LOOK_UP, outcome, self._clock.now(), reason, detail)
+        return attempt_result(look_up, outcome, self._clock.now(), reason=reason, detail=detail)
 
 
 def _days(after: datetime, before: datetime) -> dict[str, str]:

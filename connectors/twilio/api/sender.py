@@ -16,7 +16,8 @@ from connectors.twilio.api.account import TwilioAccount
 from connectors.twilio.api.create_params import create_params
 from connectors.twilio.api.transport import PendingCall, Transport, calling
 from connectors.twilio.errors import CallError, NotSent
-from schemas.records import Action, AttemptResult, Dispatch, Outcome
+from schemas.attempt_results import attempt_result
+from schemas.records import AttemptResult, Dispatch, Outcome
 
 log = logging.getLogger(__name__)
 
@@ -33,8 +34,6 @@ BY_CLASS: Mapping[int, tuple[Outcome, str]] = MappingProxyType(
         5: (Outcome.UNKNOWN, "server_error"),
     }
 )
-EXPIRED = "expired"
-_DETAIL_CHARS = 500
 
 
 class Now(Protocol):
@@ -56,16 +55,14 @@ class TwilioSender:
         return self._account.timeout
 
     async def send(self, attempt: Dispatch, last_check: Callable[[], str | None]) -> AttemptResult:
-        gate = _Gate(attempt, last_check, self._clock)
-        call = PendingCall(gate)
+        call = PendingCall(last_check)
         fields = create_params(attempt, self._account, self._clock.now())
         try:
             with calling(call):
                 message = await self._messages.create_async(**fields)
-            result = self._accepted(attempt, message.sid, message.status)
+            return self._accepted(attempt, message.sid, message.status)
         except Exception as error:  # noqa: BLE001  a written call has an answer, whatever the SDK makes of it
-            result = self._failed(attempt, call, error)
-        return replace(result, called_at=gate.passed_at)
+            return self._failed(attempt, call, error)
 
     def _accepted(self, attempt: Dispatch, sid: object, status: object) -> AttemptResult:
         if not isinstance(sid, str) or not sid:
@@ -94,44 +91,7 @@ class TwilioSender:
     def _answer(
         self, attempt: Dispatch, outcome: Outcome, reason: str | None = None, detail: str | None = None
     ) -> AttemptResult:
-        return result_for(attempt, Action.SEND, outcome, self._clock.now(), reason, detail)
-
-
-class _Gate:
-    """The caller's last check, and the deadline's; keeps when both let the call pass."""
-
-    __slots__ = ("_attempt", "_clock", "_last_check", "passed_at")
-
-    def __init__(self, attempt: Dispatch, last_check: Callable[[], str | None], clock: Now) -> None:
-        self._attempt = attempt
-        self._last_check = last_check
-        self._clock = clock
-        self.passed_at: datetime | None = None
-
-    def __call__(self) -> str | None:
-        now = self._clock.now()
-        reason = EXPIRED if now >= self._attempt.deadline else self._last_check()
-        if reason is None:
-            self.passed_at = now
-        return reason
-
-
-def result_for(
-    attempt: Dispatch, action: Action, outcome: Outcome, now: datetime, reason: str | None, detail: str | None
-) -> AttemptResult:
-    """An answer with everything that names the attempt."""
-    return AttemptResult(
-        attempt_id=attempt.attempt_id,
-        message_id=attempt.message_id,
-        attempt=attempt.attempt,
-        action=action,
-        person=attempt.person,
-        sender=attempt.sender,
-        outcome=outcome,
-        reason=reason,
-        detail=detail[:_DETAIL_CHARS] if detail else None,
-        answered_at=now,
-    )
+        return attempt_result(attempt, outcome, self._clock.now(), reason=reason, detail=detail)
 
 
 def classify_response(status: int) -> tuple[Outcome, str]:

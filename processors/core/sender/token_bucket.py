@@ -1,11 +1,11 @@
-"""How fast one sender may go: a token bucket in segments, as a pure value.
+"""The limit of one sender: a token bucket in segments, as a pure value.
 
-A sender has one owner, so this local bucket is exact across the cluster. Time never runs backwards in it, and a moment
-in the future (``at``) closes it until then. A message larger than the bucket passes when the bucket is full, and leaves
-a debt that is waited out.
+A sender has one owner, so this local bucket is exact across the cluster. Time never runs backwards in the bucket, and a
+time in the future (``at``) closes it until then. A message larger than the bucket passes when the bucket is full, and
+leaves a debt that later messages wait for.
 
-The rate adapts as TCP's does: it halves when Twilio or a carrier says "too fast" (429, 21611, 30001, 30022) and grows
-back by small steps. It never exceeds the ceiling that the sender's type allows.
+The rate adapts as TCP's does: it halves when Twilio or a carrier answers "too fast" (429, 21611, 30001, 30022) and
+grows back by small steps. The rate never exceeds the ceiling that the sender's type allows.
 """
 
 from __future__ import annotations
@@ -16,14 +16,24 @@ from math import ceil
 from msgspec import Struct
 from msgspec.structs import replace
 
-_FLOOR = 1 / 16  # of the ceiling: slow, but each minute still tells whether the limit is over
+_FLOOR = 1 / 16  # of the ceiling: slow, but each minute still shows whether the limit is over
 _STEP = 1 / 20  # of the ceiling: from half speed back to full in ten steps
 _SETTLE = timedelta(seconds=1)  # calls in flight when the rate fell fail together: that is one signal, not many
-_EPSILON = 1e-9  # segments; absorbs rounding so that waiting exactly as told is enough
+_EPSILON = 1e-9  # segments; absorbs rounding, so that waiting for exactly the returned time is enough
 
 
 class TokenBucket(Struct, frozen=True, gc=False):
-    """State of one sender's limit. ``rate`` and ``ceiling`` are segments per second, ``tokens`` is as of ``at``."""
+    """The state of one sender's limit.
+
+    Args:
+        rate: Segments per second now.
+        capacity: The most segments the bucket contains.
+        tokens: Segments in the bucket at the time ``at``; negative is a debt.
+        at: When ``tokens`` was counted, UTC. In the future: the bucket is closed until then.
+        ceiling: The highest rate the sender's type allows, segments per second.
+        slowed_at: When the rate was last halved, UTC.
+        changed_at: When the rate last changed, UTC.
+    """
 
     rate: float
     capacity: float
@@ -35,14 +45,24 @@ class TokenBucket(Struct, frozen=True, gc=False):
 
 
 def new_bucket(ceiling: float, now: datetime, capacity: float | None = None) -> TokenBucket:
-    """A new bucket, empty, as nobody knows what was sent just before. It holds one second's worth, and at least 1."""
+    """A new bucket, empty, as nobody knows what was sent just before.
+
+    Args:
+        ceiling: The highest rate, segments per second; also the first rate.
+        now: The time, UTC.
+        capacity: Segments. None: one second's worth, at least 1.
+    """
     size = max(1.0, ceiling) if capacity is None else capacity
     long_ago = now - _SETTLE  # so that the very first "too fast" counts
     return TokenBucket(ceiling, size, 0.0, now, ceiling, long_ago, long_ago)
 
 
 def take(state: TokenBucket, segments: int, now: datetime) -> tuple[TokenBucket, bool, timedelta]:
-    """Ask for one message's segments: the new state, whether they are granted, and if not how long to wait."""
+    """Ask for one message's segments.
+
+    Returns:
+        The new bucket, whether the segments are granted, and if not how long to wait.
+    """
     filled = refill(state, now)
     lacking = min(segments, filled.capacity) - filled.tokens
     closed = max(filled.at - now, timedelta())
@@ -52,7 +72,7 @@ def take(state: TokenBucket, segments: int, now: datetime) -> tuple[TokenBucket,
 
 
 def refill(state: TokenBucket, now: datetime) -> TokenBucket:
-    """The same bucket as of now; unchanged while it is closed, or if the clock went back."""
+    """The same bucket as of now. Unchanged while the bucket is closed, or if the clock went back."""
     if now <= state.at:
         return state
     gained = (now - state.at).total_seconds() * state.rate
@@ -60,12 +80,12 @@ def refill(state: TokenBucket, now: datetime) -> TokenBucket:
 
 
 def cool_down(state: TokenBucket, until: datetime) -> TokenBucket:
-    """Close the bucket until then, and let it start from empty. Never shortens a pause that is under way."""
+    """Close the bucket until a time, and let it start from empty then. Never shortens a pause that is under way."""
     return replace(state, tokens=min(state.tokens, 0.0), at=max(state.at, until))
 
 
 def slower(state: TokenBucket, now: datetime) -> TokenBucket:
-    """Halve the rate: someone said "too fast". Said again within a second, it is the same signal: nothing changes."""
+    """Halve the rate after a "too fast". A second one within a second is the same signal and changes nothing."""
     if now - state.slowed_at < _SETTLE:
         return state
     rate = max(state.rate / 2, state.ceiling * _FLOOR)
@@ -73,7 +93,7 @@ def slower(state: TokenBucket, now: datetime) -> TokenBucket:
 
 
 def faster(state: TokenBucket, now: datetime) -> TokenBucket:
-    """Raise the rate by one step towards the ceiling, at most once a second: calls went through."""
+    """Raise the rate by one step towards the ceiling, at most once a second, after a call that was accepted."""
     if state.rate >= state.ceiling or now - state.changed_at < _SETTLE:
         return state
     rate = min(state.rate + state.ceiling * _STEP, state.ceiling)

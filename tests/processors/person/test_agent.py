@@ -13,7 +13,8 @@ from msgspec.structs import replace
 from connectors.clock import ManualClock
 from processors.core.person.decision import Decision, OutgoingRecord, PersonState
 from processors.person.agent import REPARTITIONED, PersonAgent
-from processors.person.dependencies import PersonDeps
+from processors.person.decision_runner import DecisionRunner
+from processors.person.dependencies import PersonDeps, PersonPorts
 from processors.person.tables import PersonChanges
 from processors.streaming.ordered_acks import OrderedAcks
 from processors.streaming.partitioner import partition_of
@@ -53,7 +54,7 @@ class World:
             raise DecodeError(DeadLetterReason.UNKNOWN_SCHEMA_ID, "id 99")
         return PersonState(person, ConsentRecord(person=person))
 
-    def changes(self, old: PersonState, decision: Decision, keep: bytes | None = None) -> PersonChanges:
+    def changes(self, old: PersonState, decision: Decision, own_entry: bytes | None = None) -> PersonChanges:
         return PersonChanges({}, {}, {})
 
     async def save(self, changes: PersonChanges) -> None:
@@ -69,16 +70,19 @@ class World:
 
     async def handle(self, value: bytes | None, partition: int = HOME, headers: dict[str, bytes] | None = None) -> None:
         fence = SimpleNamespace(owns=lambda _: self.owns, wait_until_owned=self._wait_until_owned)
-        parts: Any = PersonDeps(
-            tables=self,  # type: ignore[arg-type]  # what the stage uses of them
-            acks=OrderedAcks(10, 10, lambda _, error: self.failures.append(error)),
-            fence=fence,  # type: ignore[arg-type]  # likewise
+        ports = PersonPorts(
+            publisher=self,
+            clock=ManualClock(),
             policy=POLICY,
             codec=CODEC,
-            publisher=lambda: self,
-            clock=ManualClock(),
-            partitions=PARTITIONS,
             decide=lambda *_: Decision(records=self.says),
+        )
+        deps = PersonDeps(
+            ports=ports,
+            tables=self,  # type: ignore[arg-type]  # what the stage uses of them
+            acks=OrderedAcks(10, 10, lambda _, error: self.failures.append(error)),
+            fence=fence,
+            partitions=PARTITIONS,
         )
         message = SimpleNamespace(
             topic=SMS_REQUESTS.name,
@@ -93,7 +97,7 @@ class World:
         consumer = SimpleNamespace(stop_waiting_for=lambda message: self.let_go.append(message.offset))
         app = SimpleNamespace(consumer_generation_id=1, consumer=consumer)
         event: Any = SimpleNamespace(app=app, key=message.key, message=message, headers=headers or {}, ack=self.ack)
-        await PersonAgent(parts).accept(event)
+        await PersonAgent(deps, DecisionRunner(deps)).accept(event)
         await settle()
 
     async def _wait_until_owned(self, message: Any) -> bool:

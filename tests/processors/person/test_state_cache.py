@@ -33,29 +33,29 @@ class Counting(Codec):
 
 def test_a_state_is_not_read_again_while_its_bytes_are_those_it_was_written_as() -> None:
     codec = Counting()
-    remembered = StateCache(codec)
-    value = remembered.write(b"k", state())
+    cache = StateCache(codec)
+    value = cache.encode(b"k", state())
 
-    assert remembered.read(b"k", bytes(bytearray(value))) == CODEC.decode(MessageState, value)
+    assert cache.decode(b"k", bytes(bytearray(value))) == CODEC.decode(MessageState, value)
     assert codec.reads == 0
 
 
 def test_bytes_somebody_else_wrote_are_read() -> None:
-    remembered = StateCache(CODEC)
-    remembered.write(b"k", state())
+    cache = StateCache(CODEC)
+    cache.encode(b"k", state())
     theirs = state(phase=Phase.FINISHED, updated_at=NOW + seconds(1))
 
-    assert remembered.read(b"k", CODEC.encode(theirs)) == theirs
-    assert remembered.read(b"other", CODEC.encode(theirs)) == theirs
+    assert cache.decode(b"k", CODEC.encode(theirs)) == theirs
+    assert cache.decode(b"other", CODEC.encode(theirs)) == theirs
     with pytest.raises(DecodeError):
-        remembered.read(b"k", b"no state")
+        cache.decode(b"k", b"no state")
 
 
 def test_the_oldest_are_forgotten() -> None:
     codec = Counting()
-    remembered = StateCache(codec, size=2)
-    values = {key: remembered.write(key, state(message_id=key.decode())) for key in (b"a", b"b", b"a", b"c")}
+    cache = StateCache(codec, size=2)
+    values = {key: cache.encode(key, state(message_id=key.decode())) for key in (b"a", b"b", b"a", b"c")}
 
     for key in (b"a", b"c", b"b"):
-        assert remembered.read(key, values[key]).message_id == key.decode()
+        assert cache.decode(key, values[key]).message_id == key.decode()
     assert codec.reads == 1

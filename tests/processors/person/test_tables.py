@@ -12,7 +12,7 @@ from faust.stores.rocksdb import Store
 from msgspec.structs import replace
 
 from processors.core.person.decision import Decision, PersonState, WakeUp
-from processors.person.tables import PersonTables, droppable, message_key, schedule_key, scheduled
+from processors.person.tables import PersonTables, is_deletable, message_key, schedule_entry, schedule_key
 from processors.streaming.app import AppConfig, StageApp
 from processors.streaming.durable_table import Changes, DurableTable
 from schemas.codec import Codec
@@ -88,14 +88,14 @@ def test_a_message_saved_again_has_its_entry_written_again(disk: Disk) -> None:
     waiting = replace(STATE, wake_at=NOW)
     known = replace(NOBODY, messages={"m1": waiting})
 
-    assert disk.tables.changes(known, Decision(messages=(waiting,))).schedule == {scheduled(PERSON, waiting): b"1"}
+    assert disk.tables.changes(known, Decision(messages=(waiting,))).schedule == {schedule_entry(PERSON, waiting): b"1"}
 
 
 def test_a_wake_ups_own_entry_stays_until_its_decision_is_published(disk: Disk) -> None:
     waiting = replace(STATE, wake_at=NOW)
     known = replace(NOBODY, messages={"m1": waiting})
 
-    changes = disk.tables.changes(known, Decision(messages=(STATE,)), keep=scheduled(PERSON, waiting))
+    changes = disk.tables.changes(known, Decision(messages=(STATE,)), own_entry=schedule_entry(PERSON, waiting))
 
     assert changes.schedule == {}
 
@@ -105,12 +105,12 @@ def test_what_is_due_comes_in_the_order_of_time_and_no_more_than_asked_for(disk:
         at = NOW - timedelta(minutes=minutes)
         disk.put("schedule", {schedule_key(at, message_key(PERSON, f"m{number}")): b"1"})
 
-    assert [due.wake for due in disk.tables.due(0, NOW, 9)] == [
+    assert [due.wake_up for due in disk.tables.due_wake_ups(0, NOW, 9)] == [
         WakeUp(PERSON, "m0"),
         WakeUp(PERSON, "m2"),
         WakeUp(PERSON, "m1"),
     ]
-    assert [due.wake for due in disk.tables.due(0, NOW, 1)] == [WakeUp(PERSON, "m0")]
+    assert [due.wake_up for due in disk.tables.due_wake_ups(0, NOW, 1)] == [WakeUp(PERSON, "m0")]
 
 
 def test_the_sweep_goes_through_all_messages_and_goes_on_where_it_was(disk: Disk) -> None:
@@ -119,18 +119,18 @@ def test_the_sweep_goes_through_all_messages_and_goes_on_where_it_was(disk: Disk
         disk.put("messages", {message_key(PERSON, name): CODEC.encode(state)})
     disk.put("messages", {message_key(PERSON, "c2"): b"not a state"})
 
-    first, cursor = disk.tables.swept(0, b"", 3)
+    first, cursor = disk.tables.scan_messages(0, b"", 3)
     assert cursor == message_key(PERSON, "c")
     assert [state.message_id for state in first] == ["a", "b", "c"]
-    second, cursor = disk.tables.swept(0, cursor, 3)
+    second, cursor = disk.tables.scan_messages(0, cursor, 3)
     assert [state.message_id for state in second] == ["d"]
     assert cursor == message_key(PERSON, "d")
-    assert disk.tables.swept(0, cursor, 3) == ([], None)
+    assert disk.tables.scan_messages(0, cursor, 3) == ([], None)
 
 
 def test_only_messages_that_ended_long_ago_are_forgotten() -> None:
     before = NOW - timedelta(days=1)
     old = replace(STATE, updated_at=NOW - timedelta(days=2), wake_at=None)
-    assert droppable(replace(old, phase=Phase.FINISHED), before)
-    assert not droppable(replace(old, phase=Phase.ACCEPTED), before)
-    assert not droppable(replace(old, phase=Phase.FINISHED, updated_at=NOW), before)
+    assert is_deletable(replace(old, phase=Phase.FINISHED), before)
+    assert not is_deletable(replace(old, phase=Phase.ACCEPTED), before)
+    assert not is_deletable(replace(old, phase=Phase.FINISHED, updated_at=NOW), before)

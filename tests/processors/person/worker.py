@@ -21,6 +21,7 @@ from connectors.kafka.producer import KafkaPublisher
 from processors.core.person.decision import Decision, OutgoingRecord, PersonInput, PersonState, SourceOffset, WakeUp
 from processors.core.policy import Policy
 from processors.person.app import create_person_app
+from processors.person.dependencies import PersonPorts
 from processors.streaming.app import AppConfig
 from processors.streaming.worker import run_worker
 from schemas.codec import Codec
@@ -116,11 +117,7 @@ def main(broker: str, data_dir: str, instance: str, in_flight: str) -> None:
     logging.basicConfig(level="INFO", format="%(asctime)s %(levelname)s %(name)s %(message)s")
     app = create_person_app(
         config(broker, Path(data_dir), instance, in_flight=int(in_flight)),
-        POLICY,
-        Codec(),
-        lambda: KafkaPublisher(broker),
-        SystemClock(),
-        decide,
+        PersonPorts(publisher=KafkaPublisher(broker), clock=SystemClock(), policy=POLICY, codec=Codec(), decide=decide),
     )
     run_worker(app)
 

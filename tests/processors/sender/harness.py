@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -10,10 +11,10 @@ from typing import Any
 
 from connectors.clock import ManualClock
 from connectors.memory import MemoryMessageList, MemoryPublisher, MemoryRevocations, MemorySender, MemoryTwilio
-from processors.sender.agent import SenderAgent, SenderDeps
-from processors.sender.executor import Executor
+from processors.sender.app import build_sender_stage
+from processors.sender.dependencies import SenderDeps, SenderPorts
 from processors.sender.tables import SenderTables
-from processors.streaming.ordered_acks import OrderedAcks
+from processors.streaming.ordered_acks import OrderedAcks, PartitionLost
 from schemas.codec import Codec, EncodedRecord
 from schemas.ports import LastCheck
 from schemas.records import AttemptResult, Dispatch
@@ -176,20 +177,22 @@ class Worker:
         self.failures: list[str] = []
         self.offset = -1
         self.sender = CrashingSender(world.twilio, world.clock, crash)
-        history = MemoryMessageList(world.twilio, world.clock)
-        executor = Executor(self.sender, history, world.revocations, world.fence, world.clock, calls)
-        self.stage = SenderAgent(
+        ports = SenderPorts(
+            sender=self.sender,
+            history=MemoryMessageList(world.twilio, world.clock),
+            publisher=CrashingPublisher(world.publisher, crash),
+            revocations=world.revocations,
+            clock=world.clock,
+            policy=policy(),
+            codec=CODEC,
+            calls=calls,
+        )
+        self.stage = build_sender_stage(
             SenderDeps(
+                ports=ports,
                 tables=SenderTables(CrashingStore(world.attempts, crash), CrashingStore(world.throttle, crash), CODEC),
-                executor=executor,
-                publisher=CrashingPublisher(world.publisher, crash),
-                revocations=world.revocations,
-                fence=world.fence,
-                clock=world.clock,
-                policy=policy(),
-                codec=CODEC,
                 acks=OrderedAcks(64, 256, self._fail),
-                calls=calls,
+                fence=world.fence,
                 tick_s=tick_s,
                 fail=self._fail,
                 sleep=self._sleep,
@@ -210,17 +213,24 @@ class Worker:
     async def tick(self, after_s: float = 0.0) -> None:
         """Let time pass, then tick."""
         self.world.clock.advance(seconds(after_s))
-        await self.stage.tick(self._event("sms-dispatch-urgent", None, -1))
+        with contextlib.suppress(PartitionLost):  # as the ticker does
+            await self.stage.queue_runner.tick(self._event("sms-dispatch-urgent", None, -1))
         await settle()
 
     async def _accept(self, topic: str, value: bytes | None) -> int:
         self.offset += 1
-        await self.stage.accept(self._event(topic, value, self.offset))
+        await self.stage.agent.accept(self._event(topic, value, self.offset))
         return self.offset
 
     def _event(self, topic: str, value: bytes | None, offset: int) -> Any:
         message = SimpleNamespace(
-            topic=topic, partition=0, tp=(topic, 0), offset=offset, generation_id=self.generation, value=value
+            topic=topic,
+            partition=0,
+            tp=(topic, 0),
+            offset=offset,
+            generation_id=self.generation,
+            key=b"key",
+            value=value,
         )
         return SimpleNamespace(app=self.app, message=message, key=b"key", value=value, ack=lambda: self._ack(offset))
 

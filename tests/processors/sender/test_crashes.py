@@ -101,7 +101,7 @@ def test_however_workers_die_no_attempt_is_called_twice_and_every_command_is_ans
     for attempt_id in world.called():
         outcomes = said[(attempt_id, Action.SEND)]
         assert outcomes <= {Outcome.ACCEPTED, Outcome.UNKNOWN}, f"{attempt_id} was sent, and called {outcomes}"
-    assert [key for key in world.attempts.rows if key.startswith(b"q|")] == []
+    assert [key for key in world.attempts.rows if key.startswith(b"queue|")] == []
 
 
 @settings(max_examples=40, deadline=None)

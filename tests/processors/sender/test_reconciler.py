@@ -150,5 +150,5 @@ async def test_its_memory_is_bounded() -> None:
     source.entries_ = source.entries_[2:]
     await rounds.round()
 
-    assert len(rounds._known) == 4
+    assert len(rounds._published) == 4
     assert len(published(publisher)) == 6

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from processors.sender.revocations import ReferenceRevocations
+from processors.sender.revocations import TopicRevocations
 from schemas.codec import Codec
 from schemas.records import Revocation
 from tests.builders import NOW, PERSON, seconds
@@ -10,7 +10,7 @@ from tests.builders import NOW, PERSON, seconds
 CODEC = Codec()
 
 
-class MemoryReference:
+class MemoryValues:
     """A compacted topic with what a test puts there."""
 
     def __init__(self, *revocations: Revocation) -> None:
@@ -28,8 +28,8 @@ def word(scope: str = "all", *, revoked: bool = True, after_s: float = 0) -> Rev
     return Revocation(person=PERSON, scope=scope, revoked=revoked, source_id="c1", occurred_at=NOW + seconds(after_s))
 
 
-def known(*words: Revocation) -> ReferenceRevocations:
-    return ReferenceRevocations(MemoryReference(*words), CODEC)
+def known(*words: Revocation) -> TopicRevocations:
+    return TopicRevocations(MemoryValues(*words), CODEC)
 
 
 def test_nobody_is_revoked_who_never_said_anything() -> None:
@@ -56,11 +56,11 @@ def test_the_newest_word_holds() -> None:
 
 
 def test_knowledge_is_stale_before_it_is_complete_and_when_kafka_is_out_of_touch() -> None:
-    reference = MemoryReference()
-    revocations = ReferenceRevocations(reference, CODEC, max_age_s=10)
+    values = MemoryValues()
+    revocations = TopicRevocations(values, CODEC, max_age_s=10)
 
     assert revocations.stale() is None
-    reference.seconds = 10.1
+    values.seconds = 10.1
     assert revocations.stale() == "lost touch with the revocations for 10 s"
-    reference.seconds = None
+    values.seconds = None
     assert revocations.stale() == "never caught up with the revocations"

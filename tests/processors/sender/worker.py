@@ -13,7 +13,8 @@ from connectors.twilio.api.account import TwilioAccount
 from connectors.twilio.api.message_list import TwilioMessageList
 from connectors.twilio.api.sender import TwilioSender
 from processors.policies.load import load
-from processors.sender.app import SenderPorts, create_sender_app
+from processors.sender.app import create_sender_app
+from processors.sender.dependencies import SenderPorts
 from processors.streaming.app import AppConfig
 from processors.streaming.worker import run_worker
 from schemas.codec import Codec
@@ -45,7 +46,7 @@ def main(broker: str, data_dir: str, instance: str, twilio: str) -> None:
         rebalance_s=25,
         tick_s=0.1,
     )
-    outside = SenderPorts(
+    ports = SenderPorts(
         sender=TwilioSender(account, transport, clock),
         history=TwilioMessageList(account, transport, clock),
         publisher=KafkaPublisher(broker),
@@ -54,7 +55,7 @@ def main(broker: str, data_dir: str, instance: str, twilio: str) -> None:
         policy=load(senders=({"id": number, "number_type": "long_code", "mps": 10_000} for number in FAST)),
         codec=Codec(),
     )
-    run_worker(create_sender_app(config, outside))
+    run_worker(create_sender_app(config, ports))
 
 
 if __name__ == "__main__":

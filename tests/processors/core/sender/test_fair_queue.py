@@ -1,25 +1,36 @@
 """Urgent first, fair inside a lane, in order inside a tenant."""
 
 from collections import defaultdict
+from dataclasses import dataclass
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processors.core.sender.fair_queue import QUANTUM, Lanes, Waiting
+from processors.core.sender.fair_queue import QUANTUM, FairQueue
 from schemas.records import Lane
 
 PUSHES = st.lists(st.tuples(st.sampled_from(Lane), st.sampled_from("abc"), st.integers(1, 24)), max_size=80)
 ORDER = list(Lane)
 
 
-def filled(*waiting: Waiting[int]) -> Lanes[int]:
-    lanes: Lanes[int] = Lanes()
+@dataclass(frozen=True)
+class Numbered:
+    """A message with a number."""
+
+    lane: Lane
+    tenant: str
+    segments: int
+    number: int
+
+
+def filled(*waiting: Numbered) -> FairQueue[Numbered]:
+    lanes: FairQueue[Numbered] = FairQueue()
     for one in waiting:
         lanes.push(one)
     return lanes
 
 
-def emptied(lanes: Lanes[int]) -> list[Waiting[int]]:
+def emptied(lanes: FairQueue[Numbered]) -> list[Numbered]:
     taken = []
     while (head := lanes.peek()) is not None:
         assert lanes.peek() is head
@@ -28,35 +39,35 @@ def emptied(lanes: Lanes[int]) -> list[Waiting[int]]:
     return taken
 
 
-def test_nothing_waits_in_new_lanes() -> None:
-    lanes: Lanes[int] = Lanes()
+def test_nothing_waits_in_a_new_queue() -> None:
+    lanes: FairQueue[Numbered] = FairQueue()
     assert (lanes.peek(), lanes.pop(), len(lanes)) == (None, None, 0)
 
 
 def test_urgent_goes_before_normal_before_bulk() -> None:
     assert ORDER == [Lane.URGENT, Lane.NORMAL, Lane.BULK]
-    lanes = filled(*(Waiting(lane, "a", 1, 0) for lane in reversed(ORDER)))
+    lanes = filled(*(Numbered(lane, "a", 1, 0) for lane in reversed(ORDER)))
     assert [one.lane for one in emptied(lanes)] == ORDER
 
 
 def test_a_single_message_waits_a_quantum_of_a_big_tenant_not_its_whole_line() -> None:
-    lanes = filled(*(Waiting(Lane.BULK, "big", 2, number) for number in range(10_000)))
-    lanes.push(Waiting(Lane.BULK, "small", 1, -1))
+    lanes = filled(*(Numbered(Lane.BULK, "big", 2, number) for number in range(10_000)))
+    lanes.push(Numbered(Lane.BULK, "small", 1, -1))
     first = [lanes.pop() for _ in range(QUANTUM // 2 + 1)]
     assert "small" in {one.tenant for one in first if one}
 
 
 @given(PUSHES)
 def test_everything_comes_out_once_by_lane_and_in_its_tenants_order(pushes: list[tuple[Lane, str, int]]) -> None:
-    waiting = [Waiting(lane, tenant, segments, place) for place, (lane, tenant, segments) in enumerate(pushes)]
+    waiting = [Numbered(lane, tenant, segments, place) for place, (lane, tenant, segments) in enumerate(pushes)]
     lanes = filled(*waiting)
     assert len(lanes) == len(waiting)
     taken = emptied(lanes)
-    assert sorted(one.item for one in taken) == list(range(len(waiting)))
+    assert sorted(one.number for one in taken) == list(range(len(waiting)))
     assert [ORDER.index(one.lane) for one in taken] == sorted(ORDER.index(one.lane) for one in taken)
     lines: dict[tuple[Lane, str], list[int]] = defaultdict(list)
     for one in taken:
-        lines[one.lane, one.tenant].append(one.item)
+        lines[one.lane, one.tenant].append(one.number)
     assert all(line == sorted(line) for line in lines.values())
 
 
@@ -66,8 +77,8 @@ def test_everything_comes_out_once_by_lane_and_in_its_tenants_order(pushes: list
 def test_two_tenants_that_both_wait_get_the_same_number_of_segments(a: list[int], b: list[int]) -> None:
     """The bound of deficit round robin: two quanta and the largest message apart, at most."""
     lanes = filled(
-        *(Waiting(Lane.BULK, "a", segments, place) for place, segments in enumerate(a)),
-        *(Waiting(Lane.BULK, "b", segments, place) for place, segments in enumerate(b)),
+        *(Numbered(Lane.BULK, "a", segments, place) for place, segments in enumerate(a)),
+        *(Numbered(Lane.BULK, "b", segments, place) for place, segments in enumerate(b)),
     )
     left, served = {"a": 50, "b": 50}, {"a": 0, "b": 0}
     while min(left.values()) > 0:
@@ -80,5 +91,5 @@ def test_two_tenants_that_both_wait_get_the_same_number_of_segments(a: list[int]
 
 @given(PUSHES)
 def test_the_same_pushes_leave_in_the_same_order(pushes: list[tuple[Lane, str, int]]) -> None:
-    waiting = [Waiting(lane, tenant, segments, place) for place, (lane, tenant, segments) in enumerate(pushes)]
+    waiting = [Numbered(lane, tenant, segments, place) for place, (lane, tenant, segments) in enumerate(pushes)]
     assert emptied(filled(*waiting)) == emptied(filled(*waiting))
