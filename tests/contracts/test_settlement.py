@@ -81,10 +81,10 @@ class Whole:
                 await self._do(self.stage.feed(replace(answer, intent_until=until, called_at=called_at)))
 
     def sids(self, message_id: str) -> list[str]:
-        return [event.sid for event in self.stage.said(Sent) if event.message_id == message_id]
+        return [event.sid for event in self.stage.published_of(Sent) if event.message_id == message_id]
 
     def failures(self) -> dict[str, str]:
-        return {event.message_id: event.reason for event in self.stage.said(Failed)}
+        return {event.message_id: event.reason for event in self.stage.published_of(Failed)}
 
     def accepted(self) -> list[str]:
         """SIDs in the simulator's ledger, by the attempt they belong to."""
