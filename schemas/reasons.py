@@ -219,10 +219,6 @@ class AttemptReason(ExplainedEnum):
     )
     NOT_IN_LIST = ("not_in_list", "a look-up read the list, and the message is not in it")
     AMBIGUOUS = ("ambiguous", "a look-up found several messages that may be it; it is repeated after a minute")
-    CLAIMED_ELSEWHERE = (
-        "claimed_elsewhere",
-        "only inside the person stage: a look-up found a SID that belongs to another message of the person",
-    )
     RESEND_IF_UNKNOWN = (
         "resend_if_unknown",
         "only in the message's state: not found in Twilio's list, and the request permits the second attempt",

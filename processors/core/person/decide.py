@@ -25,6 +25,7 @@ from processors.core.person.decision import (
 from processors.core.person.list_entries import apply_buffered_entries, apply_list_entry, buffer_entry
 from processors.core.person.opt_outs import decide_on_consent_change, decide_on_inbound, with_twilio_opt_out
 from processors.core.person.replays import apply_replay
+from processors.core.person.settlement import repeat_look_up
 from processors.core.person.transitions import has_open_attempt
 from processors.core.policy import Policy
 from schemas.reasons import AttemptReason, DeadLetterReason
@@ -110,21 +111,24 @@ def _on_attempt_result(
     if is_read_again(message, source):
         return repeat_all(person, message)
     if result.action is Action.LOOK_UP and result.outcome is Outcome.ACCEPTED:
-        result = _check_ambiguity(result, person, message)
-    new = lifecycle.apply_result(message, result, policy, now)
+        new = _apply_found(message, result, person, policy, now)
+    else:
+        new = lifecycle.apply_result(message, result, policy, now)
     new = apply_buffered_entries(new, policy, now)
     decision = save_change(person, message, new, source)
     return with_twilio_opt_out(decision, person, message, policy, result.answered_at)
 
 
-def _check_ambiguity(result: AttemptResult, person: PersonState, message: MessageState) -> AttemptResult:
-    """The result of a look-up, downgraded to unknown where the found message may be another attempt's."""
+def _apply_found(
+    message: MessageState, result: AttemptResult, person: PersonState, policy: Policy, now: datetime
+) -> MessageState:
+    """After a look-up that found a message, which may be another attempt's of this person."""
     if result.sid in sids_of_others(person, message):
-        return replace(result, outcome=Outcome.UNKNOWN, reason=AttemptReason.CLAIMED_ELSEWHERE, sid=None)
+        return repeat_look_up(message, result, now)
     others = (other for other in person.messages.values() if other is not message)
     if any(is_ambiguous_with(message, result.attempt, other) for other in others):
-        return replace(result, outcome=Outcome.UNKNOWN, reason=AttemptReason.AMBIGUOUS, sid=None)
-    return result
+        result = replace(result, outcome=Outcome.UNKNOWN, reason=AttemptReason.AMBIGUOUS, sid=None)
+    return lifecycle.apply_result(message, result, policy, now)
 
 
 def _on_callback(

@@ -82,19 +82,15 @@ def continue_settlement(message: MessageState, person: PersonState, policy: Poli
         attempt = replace(attempt, outcome=Outcome.NOT_SENT, reason=AttemptReason.RESEND_IF_UNKNOWN, settled_at=now)
         return dispatch_or_wait(with_attempt(message, attempt, now), person, policy, now)
     expires = policy.classes[message.request.message_class].on_unknown == "expire"
-    reason = FailureReason.EXPIRED if expires else FailureReason.OUTCOME_UNKNOWN
     detail = "Twilio's answer was lost and its message list does not show the message; it may have been sent"
+    reason = FailureReason.EXPIRED if expires else FailureReason.OUTCOME_UNKNOWN
     return fail_message(message, Refuse(reason, detail), None, now)
 
 
 def apply_look_up(message: MessageState, result: AttemptResult, policy: Policy, now: datetime) -> MessageState:
     """After a look-up that did not find the message, or could not read the list."""
-    if message.phase is not Phase.UNKNOWN or result.attempt < len(message.attempts):
+    if not _is_being_settled(message, result):
         return message
-    if result.reason == AttemptReason.CLAIMED_ELSEWHERE:
-        # Repeat the look-up at once, now without the SID it found, as if it had not been asked.
-        since = message.wait_since or now
-        return replace(message, wait_reason=WaitReason.OUTCOME_UNKNOWN, wake_at=now, updated_at=since)
     attempt = message.attempts[-1]
     if result.outcome is Outcome.ABSENT:
         attempt = replace(attempt, look_ups=attempt.look_ups + 1)
@@ -105,6 +101,20 @@ def apply_look_up(message: MessageState, result: AttemptResult, policy: Policy, 
         wake_at = now + LOOK_UP_PATIENCE
     message = with_attempt(message, attempt, now)
     return replace(message, wait_reason=WaitReason.OUTCOME_UNKNOWN, wake_at=max(now, min(wake_at, end)), updated_at=now)
+
+
+def repeat_look_up(message: MessageState, result: AttemptResult, now: datetime) -> MessageState:
+    """After a look-up that found a message which by now belongs to another attempt, so that it proves nothing.
+
+    The look-up is made again at once, without that message's SID, and as if it had not been made before.
+    """
+    if not _is_being_settled(message, result):
+        return message
+    return replace(message, wait_reason=WaitReason.OUTCOME_UNKNOWN, wake_at=now, updated_at=message.wait_since or now)
+
+
+def _is_being_settled(message: MessageState, result: AttemptResult) -> bool:
+    return message.phase is Phase.UNKNOWN and result.attempt == len(message.attempts)
 
 
 def next_look_up(attempt: AttemptState, timing: Timing, now: datetime) -> datetime | None:
