@@ -13,7 +13,7 @@ POINTS ?= all
 MOVES ?= 14
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check lint unit integration crash-matrix rebalances baseline bench wheel clean
+.PHONY: help demo up test check lint fix hooks docs lock unit integration crash-matrix rebalances baseline bench wheel clean
 
 help:  ## show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,23 @@ lint: $(INSTALLED)  ## style, types (strict), import arrows
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+
+fix: $(INSTALLED)  ## format, and fix what a tool can fix
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+hooks: $(INSTALLED)  ## run fix and lint before each commit
+	$(BIN)/pre-commit install
+
+docs: $(INSTALLED)  ## build the documentation site into build/site; a warning is an error
+	$(BIN)/python docs/generate.py --check
+	$(BIN)/mkdocs build --quiet
+
+lock: $(INSTALLED)  ## pin pyproject.toml's dependencies again, with hashes
+	$(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --all-extras --group dev --group bench \
+		--generate-hashes --no-emit-index-url --output-file requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --extra registry \
+		--generate-hashes --no-emit-index-url --constraints requirements.lock --output-file requirements.runtime.lock
 
 unit: $(INSTALLED)  ## tests without servers
 	$(BIN)/python -m pytest -q -m "not slow and not kafka and not clickhouse" $(ARGS)
