@@ -44,7 +44,7 @@ hooks: $(INSTALLED)  ## run fix and lint before each commit
 
 docs: $(INSTALLED)  ## build the documentation site into build/site; a warning is an error
 	$(BIN)/python docs/generate.py --check
-	$(BIN)/mkdocs build --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
 lock: $(INSTALLED)  ## pin pyproject.toml's dependencies again, with hashes
 	$(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --all-extras --group dev --group bench \
