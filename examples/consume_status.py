@@ -1,7 +1,7 @@
 """Follow what becomes of messages: ``python examples/consume_status.py BROKER [SECONDS]``.
 
-Delivery is at least once, so the same event may arrive twice: its ``event_id`` tells. A service that stores events uses the id
-as the key of its table; here the last ids are remembered.
+Delivery is at least once, so the same event may arrive twice under one ``event_id``. A service that stores events uses
+the id as the key of its table; this program remembers the last ids.
 """
 
 from __future__ import annotations
@@ -36,10 +36,11 @@ def main(broker: str, seconds: float = float("inf")) -> None:
         if message is None or message.error():
             continue
         try:
-            event: Sent | StatusChanged | Failed = codec.decode(BY_NAME[message.topic()].record, message.value())  # type: ignore[arg-type,assignment]  # the topics above hold just these
+            event = codec.decode(BY_NAME[message.topic() or ""].record, message.value())
         except DecodeError as error:
             sys.stderr.write(f"{message.topic()}/{message.partition()}/{message.offset()}: {error}\n")
             continue
+        assert isinstance(event, Sent | StatusChanged | Failed)  # the three topics hold nothing else
         if event.event_id in seen:
             continue
         seen[event.event_id] = None

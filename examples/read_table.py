@@ -1,6 +1,7 @@
 """Read a stage's table from its changelog: ``python examples/read_table.py BROKER CHANGELOG``.
 
-A changelog is compacted: its newest value under a key is what the table holds, and an empty value means that the key was deleted.
+A changelog is compacted: its newest value under a key is what the table holds. An empty value means that the key was
+deleted.
 """
 
 from __future__ import annotations
