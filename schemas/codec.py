@@ -107,7 +107,11 @@ class Codec:
         self._writers: dict[tuple[int, str], Schema] = {}
 
     def encode(self, record: records.Record | states.State) -> bytes:
-        """The record's bytes. Raises EncodeError, naming the field, if a value does not fit its schema."""
+        """The record's bytes.
+
+        Raises:
+            EncodeError: A value does not fit its schema; the text names the field.
+        """
         name = type(record).__name__
         out, write = bytearray(self._headers[name]), _writer(cast(Any, type(record)))
         try:
@@ -130,7 +134,11 @@ class Codec:
         return EncodedRecord(topic.name, key.encode(), self.encode(record))
 
     def decode(self, expected: type[R], data: bytes | None) -> R:
-        """The record these bytes are. Raises DecodeError and nothing else."""
+        """The record that these bytes are.
+
+        Raises:
+            DecodeError: The bytes are not a record of this type. Nothing else is raised, whatever the bytes.
+        """
         if not data:
             raise DecodeError(DeadLetterReason.EMPTY, "the record has no value")
         if len(data) < _HEADER.size or data[:1] != MAGIC:

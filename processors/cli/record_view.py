@@ -94,9 +94,9 @@ def _message_of(codec: Codec, record: Any) -> str | None:
     return named[0] if named else None
 
 
-def _message_of_dead_letter(codec: Codec, letter: DeadLetter) -> str:
+def _message_of_dead_letter(codec: Codec, record: DeadLetter) -> str:
     """The message that a dead letter is about, or "" where its bytes cannot be decoded."""
     try:
-        return _message_of(codec, codec.decode(topics.BY_NAME[letter.topic].record, letter.value)) or ""
+        return _message_of(codec, codec.decode(topics.BY_NAME[record.topic].record, record.value)) or ""
     except (DecodeError, KeyError):
         return ""

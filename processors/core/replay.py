@@ -200,23 +200,23 @@ def _revoked(facts: ReplayFacts, failed: Failed) -> bool:
 
 
 def _dead_letter_entries(facts: ReplayFacts, filters: Filters) -> Iterable[PlanEntry]:
-    for place, letter in facts.dead_letters:
-        if filters.match(letter.reason, letter.occurred_at):
-            why = _dead_letter_objection(facts, place, letter)
+    for place, record in facts.dead_letters:
+        if filters.match(record.reason, record.occurred_at):
+            why = _dead_letter_objection(facts, place, record)
             verdict = ReplayVerdict.NEVER if why else ReplayVerdict.PUT_BACK
-            yield PlanEntry(place, letter.reason, verdict, letter.topic, None, why or "")
+            yield PlanEntry(place, record.reason, verdict, record.topic, None, why or "")
 
 
-def _dead_letter_objection(facts: ReplayFacts, place: RecordLocation, letter: DeadLetter) -> str | None:
+def _dead_letter_objection(facts: ReplayFacts, place: RecordLocation, record: DeadLetter) -> str | None:
     if str(place) in facts.put_back:
         return "put back before"
-    if letter.value is None:
+    if record.value is None:
         return "its bytes were not stored"
-    if letter.topic not in BY_NAME:
+    if record.topic not in BY_NAME:
         return "its topic is unknown"
-    if letter.stage == _INGESTER:
+    if record.stage == _INGESTER:
         return "a webhook from which no record could be made"
-    if letter.topic in _DISPATCH_TOPICS:
+    if record.topic in _DISPATCH_TOPICS:
         # The message may have had another attempt since: only the person stage may issue one.
         return "a dispatch; its message is settled by the person stage"
     return None

@@ -88,7 +88,11 @@ class RateCard:
 
     @classmethod
     def of(cls, rates: Iterable[Rate]) -> RateCard:
-        """Gather rows. ValueError if two rows of one key are in force on the same day."""
+        """The card of these rows.
+
+        Raises:
+            ValueError: Two rows of one key are in force on the same day.
+        """
         rows: dict[RateKey, list[Rate]] = {}
         for rate in sorted(rates, key=lambda rate: (rate.key, rate.since or date.min)):
             rows.setdefault(rate.key, []).append(rate)
@@ -100,7 +104,8 @@ class RateCard:
     def find(self, country: str, number_type: str, kind: Kind, direction: Direction, day: date) -> Rate:
         """The closest row in force: country and type, then the country's any type, then any country's.
 
-        Raises `NoRateError` if there is none.
+        Raises:
+            NoRateError: There is no such row.
         """
         for place, sender in ((country, number_type), (country, ANY), (ANY, number_type), (ANY, ANY)):
             for rate in self.rates.get((place, sender, kind, direction), ()):

@@ -76,7 +76,7 @@ def _gsm7(text: str) -> Measure:
         return Measure("GSM-7", units, -(-units // 153))
     septets = text.translate(_ESCAPED)
     ends_in_pair = [septet == _ESCAPE for septet in septets]
-    return Measure("GSM-7", units, _parts(ends_in_pair, 153))
+    return Measure("GSM-7", units, _segment_count(ends_in_pair, 153))
 
 
 def _ucs2(text: str) -> Measure:
@@ -87,15 +87,15 @@ def _ucs2(text: str) -> Measure:
     if units == len(text):
         return Measure("UCS-2", units, -(-units // 67))
     ends_in_pair = [0xD8 <= high <= 0xDB for high in octets[::2]]
-    return Measure("UCS-2", units, _parts(ends_in_pair, 67))
+    return Measure("UCS-2", units, _segment_count(ends_in_pair, 67))
 
 
-def _parts(ends_in_pair: list[bool], size: int) -> int:
-    """Count the parts when a part may not end with a unit marked as the first half of a pair."""
-    start = parts = 0
+def _segment_count(ends_in_pair: list[bool], size: int) -> int:
+    """How many segments there are if none may end with a unit marked as the first half of a pair."""
+    start = segments = 0
     while start < len(ends_in_pair):
         start += size
         if start < len(ends_in_pair) and ends_in_pair[start - 1]:
             start -= 1
-        parts += 1
-    return parts
+        segments += 1
+    return segments
