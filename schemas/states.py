@@ -117,25 +117,25 @@ class AttemptPhase(StrEnum):
 
 
 class SenderAttempt(Struct, frozen=True, kw_only=True, gc=False):
-    """One attempt as the sender stage knows it: queued behind a limit, or called at most once."""
+    """One attempt as the sender stage knows it: queued for its sender's limit, or called at most once."""
 
     attempt_id: str
     phase: AttemptPhase
     command: Dispatch | None = None
     intent_at: datetime | None = None
     intent_until: datetime | None = None
-    keep_until: datetime
+    delete_after: datetime
 
 
 class ThrottleState(Struct, frozen=True, kw_only=True, gc=False):
-    """A sender's token bucket, saved now and then: what is left, how fast it fills, and until when it rests."""
+    """A sender's limit as it was last saved: the token bucket, and until when the sender is paused."""
 
     sender: str
     rate: float
     tokens: float
     at: datetime
-    resting_until: datetime | None = None
-    rest_reason: str | None = None
+    paused_until: datetime | None = None
+    pause_reason: str | None = None
 
 
 State = MessageState | ConsentRecord | SenderAttempt | ThrottleState

@@ -54,6 +54,6 @@ class SenderHousekeeper:
         found = self._tables.scan_intents(partition, self._cursors.get(partition, ""), reads)
         self._cursors[partition] = found[-1].attempt_id if len(found) == reads else ""
         now = self._clock.now()
-        old = [intent for intent in found if intent.keep_until < now]
+        old = [intent for intent in found if intent.delete_after < now]
         if old:
             await self._tables.delete_intents(old)

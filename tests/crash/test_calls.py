@@ -25,7 +25,7 @@ def call(at: datetime = NOON, worker: str = "sender-1", attempt_id: str = "m/1")
 
 def intent(at: datetime = NOON, attempt_id: str = "m/1") -> SenderAttempt:
     return SenderAttempt(
-        attempt_id=attempt_id, phase=AttemptPhase.INTENT, intent_at=at, intent_until=at + LIFE, keep_until=at
+        attempt_id=attempt_id, phase=AttemptPhase.INTENT, intent_at=at, intent_until=at + LIFE, delete_after=at
     )
 
 

@@ -248,7 +248,7 @@ def test_a_person_who_said_stop_is_opted_out_in_the_table() -> None:
 def test_the_list_is_not_asked_before_the_call_must_be_over() -> None:
     """The intent's life, and then the call's own time-out: until then its message may still appear."""
     intent = SenderAttempt(
-        attempt_id="m1/1", phase=AttemptPhase.INTENT, intent_at=NOW, intent_until=NOW + seconds(2), keep_until=NOW
+        attempt_id="m1/1", phase=AttemptPhase.INTENT, intent_at=NOW, intent_until=NOW + seconds(2), delete_after=NOW
     )
     early, late = (
         seen(result(action=Action.LOOK_UP, outcome=Outcome.ABSENT, sid=None, answered_at=NOW + seconds(after)))

@@ -95,7 +95,7 @@ def new_intent(command: Dispatch, now: datetime, life: timedelta) -> SenderAttem
         phase=AttemptPhase.INTENT,
         intent_at=now,
         intent_until=min(now + life, command.deadline),
-        keep_until=command.deadline + INTENT_RETENTION,
+        delete_after=command.deadline + INTENT_RETENTION,
     )
 
 
@@ -105,7 +105,7 @@ def queue_entry(command: Dispatch) -> SenderAttempt:
         attempt_id=command.attempt_id,
         phase=AttemptPhase.QUEUED,
         command=command,
-        keep_until=command.deadline + INTENT_RETENTION,
+        delete_after=command.deadline + INTENT_RETENTION,
     )
 
 

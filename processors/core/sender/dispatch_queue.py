@@ -121,8 +121,8 @@ class _SenderQueue:
             rate=self.limit.rate,
             tokens=self.limit.tokens,
             at=self.limit.at,
-            resting_until=paused_until,
-            rest_reason=reason,
+            paused_until=paused_until,
+            pause_reason=reason,
         )
 
 
@@ -151,10 +151,10 @@ class DispatchQueue:
     def restore(self, state: ThrottleState, now: datetime) -> None:
         """Take over a saved limit: its rate, debt and pause, but no tokens, as another owner may have spent them."""
         fresh = token_bucket.new_bucket(self._ceiling(state.sender), now)
-        paused = state.resting_until is not None and state.resting_until > now
+        paused = state.paused_until is not None and state.paused_until > now
         limit = replace(fresh, rate=min(state.rate, fresh.ceiling), tokens=min(state.tokens, 0.0), at=state.at)
         limit = limit if paused else replace(token_bucket.refill(limit, now), at=max(state.at, now))
-        cooldown = Cooldown(state.sender, state.at, state.rest_reason or "", alert=False) if paused else None
+        cooldown = Cooldown(state.sender, state.at, state.pause_reason or "", alert=False) if paused else None
         self._senders[state.sender] = _SenderQueue(replace(limit, tokens=min(limit.tokens, 0.0)), cooldown)
 
     def try_acquire(self, command: Dispatch, now: datetime) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 
 from connectors.clock import ManualClock
 from connectors.memory import MemoryMessageList, MemoryPublisher, MemoryRevocations, MemorySender, MemoryTwilio
+from processors.core.sender.dispatch_queue import DispatchQueue
 from processors.sender.app import build_sender_stage
 from processors.sender.dependencies import SenderDeps, SenderPorts
 from processors.sender.tables import SenderTables
@@ -19,7 +20,7 @@ from schemas.codec import Codec, EncodedRecord
 from schemas.ports import LastCheck
 from schemas.records import AttemptResult, Dispatch
 from schemas.topics import LANES, SMS_ATTEMPTS
-from tests.builders import NOW, policy, seconds
+from tests.builders import NOW, NUMBER, SERVICE, dispatch, policy, seconds
 
 CODEC = Codec()
 
@@ -152,7 +153,7 @@ class World:
     generation: int = 0
 
     def answers(self) -> list[AttemptResult]:
-        """What was said on sms-attempts, in order."""
+        """What was published on sms-attempts, in order."""
         return [CODEC.decode(AttemptResult, record.value) for record in self.publisher.on(SMS_ATTEMPTS.name)]
 
     def outcomes(self) -> list[tuple[str, str, str | None]]:
@@ -217,6 +218,10 @@ class Worker:
             await self.stage.queue_runner.tick(self._event("sms-dispatch-urgent", None, -1))
         await settle()
 
+    def queue(self) -> DispatchQueue:
+        """The dispatch queue of the worker's one partition."""
+        return self.stage.queue_runner._queues.queue_of(self._event("sms-dispatch-urgent", None, -1).message)
+
     async def _accept(self, topic: str, value: bytes | None) -> int:
         self.offset += 1
         await self.stage.agent.accept(self._event(topic, value, self.offset))
@@ -250,3 +255,18 @@ async def settle(turns: int = 60) -> None:
     """Let everything that can go on go on."""
     for _ in range(turns):
         await asyncio.sleep(0)
+
+
+async def warm(worker: Worker) -> None:
+    """Let the senders' buckets fill: new ones are empty."""
+    for sender in (NUMBER, SERVICE):
+        await worker.give(dispatch(attempt_id=f"warm-{sender}/1", sender=sender, deadline=NOW))
+        worker.queue().try_acquire(dispatch(sender=sender), NOW)
+    worker.world.clock.advance(seconds(1))
+    worker.world.publisher.records.clear()
+    worker.acked.clear()
+
+
+def named(name: str, **changes: Any) -> Dispatch:
+    """The command of the first attempt of a message of that name."""
+    return dispatch(attempt_id=f"{name}/1", message_id=name, **changes)

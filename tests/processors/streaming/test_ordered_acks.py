@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from processors.streaming.ordered_acks import OrderedAcks, PartitionLost
+from processors.streaming.ordered_acks import OrderedAcks, PartitionLost, wait_for_all
 
 
 class _Consumer:
@@ -248,3 +248,21 @@ async def test_nothing_is_remembered_of_keys_that_are_done(events: int) -> None:
         await steps.end(offset)
 
     assert steps.acks._tails == {}
+
+
+async def test_all_are_waited_for_and_a_lost_partition_hides_no_other_error() -> None:
+    ended: list[str] = []
+
+    async def job(name: str, error: Exception | None = None) -> None:
+        await asyncio.sleep(0)
+        ended.append(name)
+        if error is not None:
+            raise error
+
+    await wait_for_all([])
+    with pytest.raises(PartitionLost):
+        await wait_for_all([job("a", PartitionLost("t/0")), job("b")])
+    with pytest.raises(RuntimeError, match="a bug"):
+        await wait_for_all([job("c", PartitionLost("t/0")), job("d", RuntimeError("a bug")), job("e")])
+
+    assert ended == ["a", "b", "c", "d", "e"]

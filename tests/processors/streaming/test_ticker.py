@@ -8,6 +8,7 @@ from typing import Any, cast
 import pytest
 from faust.types import TP
 
+from processors.streaming.ordered_acks import PartitionLost
 from processors.streaming.ticker import NO_OFFSET, _Ticks, start_ticks
 from tests.processors.streaming.conftest import BuildApp
 
@@ -110,3 +111,16 @@ async def test_a_rebalance_waits_for_the_ticks_that_run(build_app: BuildApp, mon
     await app.on_partitions_revoked.send({REQUESTS})
 
     assert len(waited) == 1
+
+
+async def test_a_lost_partition_ends_its_tick_without_an_error() -> None:
+    failures: list[Any] = []
+
+    async def handle(event: Any) -> None:
+        raise PartitionLost("sms-requests/0")
+
+    running = ticks(App(), handle, failures)
+    await running.start_due()
+    await running.finish()
+
+    assert failures == []

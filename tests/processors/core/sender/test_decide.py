@@ -103,7 +103,7 @@ def test_while_revocations_are_stale_a_command_waits_even_for_someone_they_name(
 
 
 def test_an_intent_is_kept_longer_than_its_topic_keeps_the_command() -> None:
-    assert decide.new_intent(dispatch(), NOW, LIFE).keep_until == dispatch().deadline + timedelta(days=8)
+    assert decide.new_intent(dispatch(), NOW, LIFE).delete_after == dispatch().deadline + timedelta(days=8)
 
 
 def test_the_last_check_names_the_first_thing_that_is_wrong() -> None:

@@ -199,7 +199,7 @@ def test_a_saved_limit_keeps_its_rest_and_rate_and_brings_no_tokens() -> None:
     first, second = full_queue(), DispatchQueue(lambda _: RATE, policy().codes)
     first.on_result(result(outcome=Outcome.NOT_SENT, reason="rate_limited", retry_after_ms=4000), NOW)
     (saved,) = first.take_dirty_limits(NOW)
-    assert (saved.rate, saved.resting_until, saved.rest_reason) == (1.0, NOW + seconds(4), "rate_limited")
+    assert (saved.rate, saved.paused_until, saved.pause_reason) == (1.0, NOW + seconds(4), "rate_limited")
 
     second.restore(saved, NOW + seconds(1))
 
