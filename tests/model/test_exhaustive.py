@@ -168,6 +168,7 @@ def ignores_callbacks_as_proof(patch: pytest.MonkeyPatch) -> None:
 def says_nothing_after_a_crash(patch: pytest.MonkeyPatch) -> None:
     """What was saved and not yet published is never said."""
     patch.setattr(decide, "repeat_all", lambda _person, _known: Decision())
+    patch.setattr(decide, "repeat_with_twilio_opt_outs", lambda *_: Decision())
 
 
 def replays_anything(patch: pytest.MonkeyPatch) -> None:

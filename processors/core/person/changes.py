@@ -8,13 +8,9 @@ from msgspec.structs import replace
 
 from processors.core.person import consent as consents
 from processors.core.person import outbox
-from processors.core.person.attempt_ids import join_attempt_id
 from processors.core.person.decision import Decision, PersonState, SourceOffset
 from schemas.reasons import FailureReason
 from schemas.states import MessageState
-
-TWILIO_CHANNEL = "twilio"
-"""The consent channel of opt-outs that only Twilio or a carrier knows of."""
 
 
 def save_change(
@@ -36,15 +32,9 @@ def save_change(
 def repeat_all(person: PersonState, message: MessageState) -> Decision:
     """Save and publish everything once more: a crash may have come before the publishing, or before the save."""
     records = outbox.all_records(message, sids_of_others(person, message))
-    if message.failure == FailureReason.OPTED_OUT or _has_reported_opt_out(person, message):
+    if message.failure == FailureReason.OPTED_OUT:
         records += consents.revocation_records(person.consent, consents.ALL)
     return Decision(messages=(message,), records=tuple(records))
-
-
-def _has_reported_opt_out(person: PersonState, message: MessageState) -> bool:
-    """Whether a report on this message was an opt-out at Twilio or a carrier."""
-    attempt_ids = {join_attempt_id(message.message_id, attempt.attempt) for attempt in message.attempts}
-    return any(entry.channel == TWILIO_CHANNEL and entry.source_id in attempt_ids for entry in person.consent.history)
 
 
 def is_read_again(message: MessageState, source: SourceOffset) -> bool:

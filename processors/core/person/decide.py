@@ -23,7 +23,12 @@ from processors.core.person.decision import (
     WakeUp,
 )
 from processors.core.person.list_entries import apply_buffered_entries, apply_list_entry, buffer_entry
-from processors.core.person.opt_outs import decide_on_consent_change, decide_on_inbound, with_twilio_opt_out
+from processors.core.person.opt_outs import (
+    decide_on_consent_change,
+    decide_on_inbound,
+    repeat_with_twilio_opt_outs,
+    with_twilio_opt_out,
+)
 from processors.core.person.replays import apply_replay
 from processors.core.person.settlement import repeat_look_up
 from processors.core.person.transitions import has_open_attempt
@@ -109,7 +114,7 @@ def _on_attempt_result(
 ) -> Decision:
     message = _find_message(person, result.message_id)
     if is_read_again(message, source):
-        return repeat_all(person, message)
+        return repeat_with_twilio_opt_outs(person, message, policy, result.answered_at)
     if result.action is Action.LOOK_UP and result.outcome is Outcome.ACCEPTED:
         new = _apply_found(message, result, person, policy, now)
     else:
@@ -140,7 +145,7 @@ def _on_callback(
     message_id, number = named
     message = _find_message(person, message_id)
     if is_read_again(message, source):
-        return repeat_all(person, message)
+        return repeat_with_twilio_opt_outs(person, message, policy, callback.received_at)
     report = StatusReport(
         attempt=number, status=callback.status, error_code=callback.error_code, at=callback.received_at
     )
@@ -161,7 +166,7 @@ def _on_list_entry(
     message_id, number = named
     message = person.messages[message_id]
     if is_read_again(message, source):
-        return repeat_all(person, message)
+        return repeat_with_twilio_opt_outs(person, message, policy, entry.read_at)
     decision = save_change(person, message, apply_list_entry(message, number, entry, policy, now), source)
     return with_twilio_opt_out(decision, person, message, policy, entry.read_at)
 

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from msgspec.structs import replace
 
 from processors.core.person.rules.verdicts import Refuse
+from processors.core.person.statuses import FAILURES
 from processors.core.person.transitions import fail_message, start_wait
 from processors.core.policy import Policy
 from processors.core.sms import retry_policy
@@ -37,13 +38,26 @@ def apply_undelivered(message: MessageState, report: StatusReport, policy: Polic
     """After a final status by which Twilio had the message and it did not arrive."""
     if report.status == "canceled":
         why = Refuse(FailureReason.CANCELED, "the scheduled message was cancelled at Twilio")
-        return fail_message(message, why, report.error_code, report.at)
+        return fail_message(message, why, report.error_code, _first_reported_at(message, report))
     code = policy.codes.find(report.error_code or _UNKNOWN_ERROR)
     new = _try_again_or_fail(message, code, report.error_code, policy, now, timedelta())
     if new.phase is not Phase.WAITING:
-        return new
+        return replace(new, failed_at=_first_reported_at(message, report))
     # A second report of the same failure must not move the next attempt that already waits.
     return replace(message if message.phase is Phase.WAITING else new, error_code=report.error_code)
+
+
+def _first_reported_at(message: MessageState, report: StatusReport) -> datetime:
+    """When Twilio first reported this attempt's failure with this error code.
+
+    Contradicting reports may let a failure count, then another, then the first one again. Its event has the same id
+    both times, so the event must have the same content both times.
+    """
+    return min(
+        known.at
+        for known in message.status_reports
+        if known.status in FAILURES and (known.attempt, known.error_code) == (report.attempt, report.error_code)
+    )
 
 
 def _try_again_or_fail(

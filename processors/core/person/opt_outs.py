@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from msgspec.structs import replace
@@ -11,7 +12,7 @@ from processors.core.inbound.meaning import Meaning, interpret
 from processors.core.person import consent as consents
 from processors.core.person import lifecycle, outbox
 from processors.core.person.attempt_ids import join_attempt_id
-from processors.core.person.changes import TWILIO_CHANNEL
+from processors.core.person.changes import repeat_all
 from processors.core.person.decision import Decision, OutgoingRecord, PersonState
 from processors.core.person.failures import opt_out_codes
 from processors.core.policy import Policy
@@ -19,6 +20,9 @@ from schemas.reasons import FailureReason
 from schemas.records import ConsentChange, ConsentState, InboundMessage
 from schemas.states import MessageState
 from schemas.topics import SMS_REQUESTS
+
+TWILIO_CHANNEL = "twilio"
+"""The consent channel of opt-outs that only Twilio or a carrier knows of."""
 
 
 def decide_on_inbound(inbound: InboundMessage, person: PersonState, policy: Policy, now: datetime) -> Decision:
@@ -74,21 +78,46 @@ def with_twilio_opt_out(
     new = next(iter(decision.messages), old)
     known = opt_out_codes(old, policy)
     reported = {number: code for number, code in opt_out_codes(new, policy).items() if number not in known}
-    if not reported:
-        return decision
-    number, code = next(iter(reported.items()))
-    change = ConsentChange(
-        change_id=join_attempt_id(new.message_id, number),
-        person=person.number,
-        state=ConsentState.OPTED_OUT,
-        channel=TWILIO_CHANNEL,
-        evidence=f"error {code}",
-        occurred_at=at,
-    )
-    others = {key: message for key, message in person.messages.items() if key != new.message_id}
-    opted_out = decide_on_consent_change(change, replace(person, messages=others), policy, at)
-    return Decision(
-        opted_out.consent,
-        (*decision.messages, *opted_out.messages),
-        (*opted_out.records, *decision.records),
-    )
+    return _with_opt_outs(decision, person, new, reported, policy, at)
+
+
+def repeat_with_twilio_opt_outs(person: PersonState, message: MessageState, policy: Policy, at: datetime) -> Decision:
+    """Everything about a message once more, and the opt-outs that were reported on it.
+
+    A crash may have come after the message was saved and before the consent was, because their tables have changelogs
+    of their own; or before the end of another waiting message was published. A change that is known changes nothing.
+
+    Args:
+        at: When the input that is read again arrived.
+    """
+    return _with_opt_outs(repeat_all(person, message), person, message, opt_out_codes(message, policy), policy, at)
+
+
+def _with_opt_outs(
+    decision: Decision,
+    person: PersonState,
+    message: MessageState,
+    reported: Mapping[int, int],
+    policy: Policy,
+    at: datetime,
+) -> Decision:
+    """The decision, and an opt-out for each of these attempts and the error code that reports it."""
+    others = {key: other for key, other in person.messages.items() if key != message.message_id}
+    for number, code in reported.items():
+        change = ConsentChange(
+            change_id=join_attempt_id(message.message_id, number),
+            person=person.number,
+            state=ConsentState.OPTED_OUT,
+            channel=TWILIO_CHANNEL,
+            evidence=f"error {code}",
+            occurred_at=at,
+        )
+        consent = decision.consent or person.consent
+        opted_out = decide_on_consent_change(change, replace(person, consent=consent, messages=others), policy, at)
+        others |= {ended.message_id: ended for ended in opted_out.messages}
+        decision = Decision(
+            opted_out.consent or decision.consent,
+            (*decision.messages, *opted_out.messages),
+            (*opted_out.records, *decision.records),
+        )
+    return decision

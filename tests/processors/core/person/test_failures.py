@@ -52,6 +52,33 @@ def test_a_second_report_of_a_failure_does_not_move_the_next_attempt() -> None:
     assert (second.wake_at, second.wait_since) == (first.wake_at, first.wait_since)
 
 
+def test_a_failure_that_counts_again_repeats_its_event() -> None:
+    """Carriers that contradict themselves: an event id never gets a second content."""
+    stage = stage_with()
+    stage.feed(result())
+    reports = [("failed", 30008), ("undelivered", 30003), ("undelivered", 30008)]
+    failures: list[Failed] = []
+    for status, code in reports:
+        stage.now += seconds(60)
+        failures.append(only(stage.feed(callback(status, error_code=code, received_at=stage.now)), Failed))
+
+    assert [failed.error_code for failed in failures] == [30008, 30003, 30008]
+    assert failures[2] == failures[0]
+    assert failures[0].occurred_at == NOW + seconds(60)
+
+
+def test_a_failure_that_a_delivery_took_back_keeps_its_time() -> None:
+    stage = stage_with()
+    stage.feed(result())
+    stage.feed(callback("failed", error_code=30003, received_at=NOW))
+    stage.now += seconds(60)
+    stage.feed(callback("delivered", received_at=stage.now))
+    stage.feed(callback("undelivered", error_code=30003, received_at=stage.now))
+
+    assert stage.messages["m1"].status == "delivered"
+    assert stage.messages["m1"].failed_at is None
+
+
 def test_a_toll_free_block_is_an_opt_out() -> None:
     """Source: https://www.twilio.com/docs/api/errors/30004: a toll-free STOP is kept by the network."""
     stage = stage_with(sender=TOLL_FREE)

@@ -43,6 +43,29 @@ def test_a_stop_only_twilio_knows_of_counts_here_too() -> None:
     assert only(stage.feed(request(message_id="m2")), Failed).suppressed
 
 
+def test_a_report_of_an_opt_out_read_again_repeats_what_it_ended() -> None:
+    """The report ended another message too, whose end may not have been published before the crash."""
+    stage = stage_with()
+    stage.feed(request(message_id="m2", send_at=NOW + HOUR))
+    first = stage.feed(result(outcome=Outcome.REJECTED, code=21610))
+    again = stage.crash_and_read_again(1)
+
+    for records in (first, again):
+        assert {one.message_id for one in records if isinstance(one, Failed)} == {"m1", "m2"}
+        assert only(records, Revocation).revoked
+
+
+def test_a_report_of_an_opt_out_read_again_restores_a_consent_that_was_not_saved() -> None:
+    """Consent and message have changelogs of their own: a crash may have come between the two writes."""
+    stage = stage_with()
+    stage.feed(result(outcome=Outcome.REJECTED, code=21610))
+    del stage.consents[PERSON]
+    records = stage.crash_and_read_again(1)
+
+    assert only(records, Revocation).revoked
+    assert [entry.evidence for entry in stage.consents[PERSON].history] == ["error 21610"]
+
+
 def test_a_retry_waiting_when_the_stop_comes_is_cancelled() -> None:
     stage = stage_with()
     stage.feed(result(outcome=Outcome.NOT_SENT, reason="rate_limited"))
