@@ -86,6 +86,7 @@ class Reconciler:
             async for page in self._history.entries(now - back, now):
                 await self._publish_new(page)
             self._catch_up = timedelta()
+            logger.info("read %s of Twilio's message list; since the start: %s", back, self.counts)
         except Exception:
             # sending goes on, whatever the list or the broker does
             self.counts.failed += 1

@@ -28,7 +28,7 @@ def status_form(to: str, status: str = "delivered") -> dict[str, str]:
 def test_a_forged_webhook_is_refused_and_reaches_no_topic(machine: Machine) -> None:
     before = machine.answered("status", 403)
     status, says = machine.webhook(f"{STATUS_PATH}?attempt_id=forged/1", status_form(FORGED), token="6" * 32)
-    assert (status, says.strip()) == (403, "not signed by a secret of ours for this URL")
+    assert (status, says.strip()) == (403, "no secret of ours signs this request for this URL")
     assert machine.answered("status", 403) == before + 1
     assert not [read for read in machine.reads(SMS_CALLBACKS.name) if read.key == FORGED.encode()]
 
