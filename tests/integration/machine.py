@@ -212,10 +212,10 @@ class Machine:
         return post(url, urlencode(fields).encode() if fields else bytes(form), headers)  # type: ignore[arg-type]  # bytes if no fields
 
     def answered(self, what: str, result: int) -> int:
-        """How many webhooks of this kind the ingester says it answered so."""
-        line = f'smsflow_ingester_total{{what="{what}",result="{result}"}} '
+        """How many webhooks of this kind the ingester answered with this status, by its metrics."""
+        line = f'smsflow_webhook_responses_total{{route="{what}",status="{result}"}} '
         metrics = self._get(f"{self.told.twilio.public_url}/metrics").splitlines()
-        return sum(int(figure.removeprefix(line)) for figure in metrics if figure.startswith(line))
+        return sum(int(float(figure.removeprefix(line))) for figure in metrics if figure.startswith(line))
 
     def _get(self, url: str) -> str:
         with urllib.request.urlopen(url) as answer:
