@@ -1,7 +1,8 @@
-"""What is answered to a person's text, and by whom: nobody gets two answers to one STOP.
+"""The automatic reply to a person's text. Twilio or smsflow replies, never both.
 
-Twilio itself answers its standard words (and, with Advanced Opt-Out, whatever matched there), then blocks the pair; an
-answer of ours would be a second one, and fail with 21610. We answer the words and sentences only we understand.
+Twilio itself replies to its standard words (and, with Advanced Opt-Out, to whatever matched there), then blocks the
+pair of numbers: a second reply, by smsflow, would fail with error 21610. smsflow replies to the words and sentences
+that only smsflow understands.
 Source: https://www.twilio.com/docs/messaging/tutorials/advanced-opt-out
 """
 
@@ -13,19 +14,25 @@ from dataclasses import dataclass
 from processors.core.inbound.meaning import Meaning, fold, interpret
 from schemas.records import InboundMessage, MessageClass, SendRequest
 
-# https://support.twilio.com/hc/en-us/articles/223134027 and its update of 2025-05-14 (REVOKE, OPTOUT)
-TWILIO_ANSWERS = frozenset(
+TWILIO_KEYWORDS = frozenset(
     (
         *("stop", "stopall", "unsubscribe", "cancel", "end", "quit", "revoke", "optout"),
         *("start", "yes", "unstop"),
         *("help", "info"),
     )
 )
+"""The words that Twilio replies to by default.
+
+Source: https://support.twilio.com/hc/en-us/articles/223134027 and its update of 2025-05-14 (REVOKE, OPTOUT)
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class ReplyTexts:
-    """The words of our answers. No marketing in the confirmation of a STOP (47 CFR 64.1200(a)(12))."""
+    """The texts of smsflow's replies.
+
+    Source: 47 CFR 64.1200(a)(12): the confirmation of a STOP must contain no marketing.
+    """
 
     stop: str = "You have opted out and will get no more messages from us. Reply START to opt in again."
     start: str = "You have opted in and will get messages from us again. Reply STOP to opt out, HELP for help."
@@ -39,20 +46,21 @@ DEFAULT_TEXTS = ReplyTexts()
 def auto_reply(
     inbound: InboundMessage, keywords: Mapping[str, Meaning], texts: ReplyTexts, *, twilio_answers: bool = True
 ) -> str | None:
-    """What the webhook answers at once, or None: Twilio has answered, or there is nothing to say.
+    """The text that the webhook replies at once, or None where Twilio has replied or no reply is needed.
 
-    ``twilio_answers``: the account's own handling of the standard words is on, as it is by default.
+    Args:
+        twilio_answers: The Twilio account replies to the standard words itself, as it does by default.
     """
-    if inbound.opt_out_type or (twilio_answers and fold(inbound.body) in TWILIO_ANSWERS):
+    if inbound.opt_out_type or (twilio_answers and fold(inbound.body) in TWILIO_KEYWORDS):
         return None
-    said = {Meaning.STOP: texts.stop, Meaning.START: texts.start, Meaning.HELP: texts.help}
-    return said.get(interpret(inbound.body, None, keywords).meaning)
+    replies = {Meaning.STOP: texts.stop, Meaning.START: texts.start, Meaning.HELP: texts.help}
+    return replies.get(interpret(inbound.body, None, keywords))
 
 
 def status_reply(inbound: InboundMessage, known_senders: frozenset[str], texts: ReplyTexts) -> SendRequest:
-    """The answer to STATUS: a message like any other, so that one who opted out gets none.
+    """The reply to STATUS: a send request like any other, so that a person who opted out gets no reply.
 
-    It goes out by the number that was texted, where that is a sender of ours.
+    The reply is sent from the number or Messaging Service that was texted, where that is a configured sender.
     """
     service = inbound.messaging_service if inbound.messaging_service in known_senders else None
     return SendRequest(

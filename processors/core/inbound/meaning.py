@@ -1,22 +1,26 @@
-"""What an inbound text means, and by which words.
+"""What an inbound text means.
 
-Three readers in order: Twilio's own verdict; keywords, which must be the whole text; and, for STOP alone, sentences
-that a reasonable person reads as a revocation (47 CFR 64.1200(a)(10): "stop texting me", "take me off your list").
-When a sentence is in doubt, the reading depends on who loses what: a STOP too many is undone by START, a STOP missed
-is a text to someone who said no. But words about stopping that ask for nothing ("don't stop", "the bus stop", a
-forwarded "reply STOP to end") are not one.
+Three readings are tried in order: Twilio's own ``OptOutType``; keywords, which must be the whole text; and, for STOP
+only, sentences that a reasonable person understands as a revocation ("stop texting me", "take me off your list").
+
+A doubtful sentence is read as STOP, because START takes back a STOP that was read by mistake, while a STOP that was
+missed is a text to a person who refused texts. But words about stopping that ask for nothing ("don't stop", "the bus
+stop", a forwarded "reply STOP to end") are no STOP.
+
+Source: 47 CFR 64.1200(a)(10), revocation of consent by any reasonable means.
 """
+
+from __future__ import annotations
 
 import re
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from itertools import groupby
 
 
 class Meaning(StrEnum):
-    """What the person wants."""
+    """What a person wants with a text."""
 
     STOP = "stop"
     START = "start"
@@ -25,19 +29,9 @@ class Meaning(StrEnum):
     OTHER = "other"
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What a text means; ``by`` is the evidence: ``twilio``, ``keyword: …`` or ``sentence: …``, empty for OTHER."""
-
-    meaning: Meaning
-    by: str = ""
-
-
-NOTHING = Reading(Meaning.OTHER)
-
 _ASKING = frozenset(("please", "pls", "plz", "plse", "kindly"))
 _POLITE = _ASKING.union(("just", "now", "ok", "okay", "thanks", "thx", "thank", "you", "ty", "hi", "hey", "hello"))
-_TOLERANT = (Meaning.STOP, Meaning.HELP)  # "yes please" answers a question, it doesn't ask for START
+_TOLERANT = (Meaning.STOP, Meaning.HELP)  # may have polite words around them; "yes please" does not ask for START
 
 _TEXTS = r"(?:text messages?|texts?|txts?|messages?|msgs?|sms|spam|alerts|ads|offers|promotions|notifications)"
 _TEXTING = r"(?:texting|txting|messaging|msging|contacting|spamming|bothering|harassing|pestering|smsing)"
@@ -75,7 +69,7 @@ _SENTENCES = re.compile(
         )
     )
 )
-_BEFORE = 5  # words before a sentence that can turn its meaning round
+_BEFORE = 5  # so many words before a sentence can reverse its meaning
 _TURNED = re.compile(
     r"\b(?:dont|not|never|wont|cant|cannot|couldnt|wouldnt|shouldnt|didnt|doesnt|isnt"
     r"|if|when|unless|until|before|after|why|did"
@@ -87,49 +81,53 @@ _INSTRUCTION = re.compile(
 )
 
 
-def interpret(body: str, opt_out_type: str | None, keywords: Mapping[str, Meaning]) -> Reading:
-    """Read an inbound text. ``opt_out_type`` is Twilio's ``OptOutType`` (STOP, START or HELP), which has the last word.
+def interpret(body: str, opt_out_type: str | None, keywords: Mapping[str, Meaning]) -> Meaning:
+    """What an inbound text means.
 
-    ``keywords`` maps words in the form of `fold` to their meaning.
+    Args:
+        body: The text.
+        opt_out_type: Twilio's ``OptOutType`` (STOP, START or HELP), which takes precedence over the text, or None.
+        keywords: Words, as ``fold`` returns them, to their meaning.
     """
     if opt_out_type and opt_out_type.lower() in set(Meaning):
-        return Reading(Meaning(opt_out_type.lower()), "twilio")
+        return Meaning(opt_out_type.lower())
     clauses = _clauses(body)
-    return _by_keyword(clauses, keywords) or _by_sentence(clauses) or NOTHING
+    meaning = _keyword_meaning(clauses, keywords)
+    if meaning is None and _asks_to_stop(clauses):
+        return Meaning.STOP
+    return meaning or Meaning.OTHER
 
 
 def fold(text: str) -> str:
-    """A text down to what counts in it: words in lower case, without accents, punctuation, emoji or doubled words."""
+    """The words of a text in lower case, without accents, punctuation, emoji and immediate repetitions."""
     return " ".join(word for word, _ in groupby(_words(_clauses(text))))
 
 
-def _by_keyword(clauses: list[str], keywords: Mapping[str, Meaning]) -> Reading | None:
+def _keyword_meaning(clauses: list[str], keywords: Mapping[str, Meaning]) -> Meaning | None:
     words = [word for word, _ in groupby(_words(clauses))]
     exact = keywords.get(" ".join(words))
     if exact is not None:
-        return Reading(exact, f"keyword: {' '.join(words)}")
-    bare = " ".join(_without_politeness(words))
-    meaning = keywords.get(bare)
-    return Reading(meaning, f"keyword: {bare}") if meaning in _TOLERANT and meaning is not None else None
+        return exact
+    meaning = keywords.get(" ".join(_without_politeness(words)))
+    return meaning if meaning in _TOLERANT else None
 
 
-def _by_sentence(clauses: list[str]) -> Reading | None:
+def _asks_to_stop(clauses: list[str]) -> bool:
+    """Whether a sentence asks to stop, outside of a forwarded instruction like "reply STOP to end"."""
     if _INSTRUCTION.search(" ".join(clauses)):
-        return None
-    for clause in clauses:
-        for found in _SENTENCES.finditer(clause):
-            if not _turned(clause[: found.start()].split()):
-                return Reading(Meaning.STOP, f"sentence: {found[0].strip()}")
-    return None
+        return False
+    return any(
+        not _is_turned(clause[: found.start()].split()) for clause in clauses for found in _SENTENCES.finditer(clause)
+    )
 
 
-def _turned(before: list[str]) -> bool:
-    """Whether the words before make it no request; "please" right before always makes it one."""
+def _is_turned(before: list[str]) -> bool:
+    """Whether the words before a sentence make it no request. A "please" right before always makes it a request."""
     return not (before and before[-1] in _ASKING) and bool(_TURNED.search(" ".join(before[-_BEFORE:])))
 
 
 def _clauses(text: str) -> list[str]:
-    """The text cut at punctuation, each piece as plain words divided by single spaces."""
+    """The text cut at punctuation, each piece as plain words separated by single spaces."""
     plain = unicodedata.normalize("NFKD", text).casefold()
     plain = "".join(character for character in plain if not unicodedata.combining(character))
     plain = re.sub(r"['’‘`´]", "", plain)
@@ -144,5 +142,5 @@ def _words(clauses: list[str]) -> list[str]:
 
 
 def _without_politeness(words: list[str]) -> list[str]:
-    meant = [place for place, word in enumerate(words) if word not in _POLITE]
-    return words[meant[0] : meant[-1] + 1] if meant else []
+    others = [place for place, word in enumerate(words) if word not in _POLITE]
+    return words[others[0] : others[-1] + 1] if others else []

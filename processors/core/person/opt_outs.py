@@ -27,7 +27,7 @@ TWILIO_CHANNEL = "twilio"
 
 def decide_on_inbound(inbound: InboundMessage, person: PersonState, policy: Policy, now: datetime) -> Decision:
     """What follows from a person's text: a consent change, the answer to STATUS, or nothing."""
-    meaning = interpret(inbound.body, inbound.opt_out_type, policy.keywords).meaning
+    meaning = interpret(inbound.body, inbound.opt_out_type, policy.keywords)
     if meaning is Meaning.STATUS:
         request = auto_reply.status_reply(inbound, frozenset(policy.senders), policy.texts)
         return Decision(records=(OutgoingRecord(SMS_REQUESTS, inbound.person, request),))

@@ -25,10 +25,10 @@ def test_with_advanced_opt_out_twilio_has_answered() -> None:
 
 
 def test_an_account_without_twilios_own_handling_answers_everything_itself() -> None:
-    said = [
+    replies = [
         auto_reply(inbound(word), KEYWORDS, DEFAULT_TEXTS, twilio_answers=False) for word in ("STOP", "START", "HELP")
     ]
-    assert said == [DEFAULT_TEXTS.stop, DEFAULT_TEXTS.start, DEFAULT_TEXTS.help]
+    assert replies == [DEFAULT_TEXTS.stop, DEFAULT_TEXTS.start, DEFAULT_TEXTS.help]
 
 
 def test_status_is_answered_by_the_number_that_was_texted() -> None:

@@ -1,10 +1,10 @@
-"""What inbound texts mean, judged by hand."""
+"""What inbound texts mean, decided by hand for each."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processors.core.inbound.meaning import Meaning, Reading, fold, interpret
+from processors.core.inbound.meaning import Meaning, fold, interpret
 from processors.policies.rows import shipped_policy
 from processors.policies.tables import keywords
 
@@ -130,14 +130,12 @@ def lines(texts: str) -> list[str]:
 
 @pytest.mark.parametrize("body", lines(STOPS))
 def test_a_person_who_says_stop_is_understood(body: str) -> None:
-    reading = interpret(body, None, KEYWORDS)
-    assert reading.meaning is Meaning.STOP
-    assert reading.by
+    assert interpret(body, None, KEYWORDS) is Meaning.STOP
 
 
 @pytest.mark.parametrize("body", lines(OTHERS))
 def test_a_person_who_does_not_say_stop_is_not_stopped(body: str) -> None:
-    assert interpret(body, None, KEYWORDS) == Reading(Meaning.OTHER)
+    assert interpret(body, None, KEYWORDS) is Meaning.OTHER
 
 
 @pytest.mark.parametrize(
@@ -153,22 +151,17 @@ def test_a_person_who_does_not_say_stop_is_not_stopped(body: str) -> None:
     ],
 )
 def test_other_keywords_are_understood(body: str, meaning: Meaning) -> None:
-    assert interpret(body, None, KEYWORDS).meaning is meaning
+    assert interpret(body, None, KEYWORDS) is meaning
 
 
-def test_a_reading_tells_by_which_words() -> None:
-    assert interpret("Opt-Out, please!", None, KEYWORDS).by == "keyword: opt out"
-    assert interpret("Hi. Stop texting me, ok?", None, KEYWORDS).by == "sentence: stop texting me"
-
-
-def test_twilios_own_verdict_has_the_last_word() -> None:
-    assert interpret("adios", "STOP", KEYWORDS) == Reading(Meaning.STOP, "twilio")
-    assert interpret("stop", "HELP", KEYWORDS) == Reading(Meaning.HELP, "twilio")
+def test_twilios_opt_out_type_takes_precedence() -> None:
+    assert interpret("adios", "STOP", KEYWORDS) is Meaning.STOP
+    assert interpret("stop", "HELP", KEYWORDS) is Meaning.HELP
 
 
 @pytest.mark.parametrize("opt_out_type", [None, "", "SOMETHING"])
-def test_without_a_verdict_of_twilios_the_text_is_read(opt_out_type: str | None) -> None:
-    assert interpret("stop", opt_out_type, KEYWORDS) == Reading(Meaning.STOP, "keyword: stop")
+def test_without_twilios_opt_out_type_the_text_is_read(opt_out_type: str | None) -> None:
+    assert interpret("stop", opt_out_type, KEYWORDS) is Meaning.STOP
 
 
 @given(
@@ -179,10 +172,10 @@ def test_without_a_verdict_of_twilios_the_text_is_read(opt_out_type: str | None)
 )
 def test_case_space_punctuation_and_emoji_change_no_keyword(keyword: str, before: str, after: str, shout: bool) -> None:
     body = before + (keyword.upper() if shout else keyword) + after
-    assert interpret(body, None, KEYWORDS).meaning is KEYWORDS[keyword]
+    assert interpret(body, None, KEYWORDS) is KEYWORDS[keyword]
 
 
 @given(st.text(max_size=300))
 def test_any_text_has_a_meaning_and_folds_to_itself(body: str) -> None:
-    assert isinstance(interpret(body, None, KEYWORDS), Reading)
+    assert interpret(body, None, KEYWORDS) in Meaning
     assert fold(fold(body)) == fold(body)
