@@ -52,7 +52,8 @@ def heard(stories: Sequence[Lifecycle], duplicates: float, seed: int, step: time
     print(
         f"order {seed}, time {'runs' if step else 'stands still'}: {deliveries:,} deliveries of {len(callbacks):,} "
         f"callbacks on {len(people.messages):,} messages, {took:.0f} s of CPU, {took / deliveries * 1e6:.0f} us each; "
-        f"{len(people.said):,} status events, {sum(people.said.values()) - len(people.said)} of them twice",
+        f"{len(people.published):,} status events, "
+        f"{sum(people.published.values()) - len(people.published)} of them twice",
         flush=True,
     )
     return people
@@ -64,7 +65,7 @@ def compare(callbacks: int, orders: int, duplicates: float) -> bool:
     for seed in range(orders + 1):
         still = seed < orders
         people = heard(stories, duplicates, seed, timedelta() if still else RUNNING)
-        twice += sum(people.said.values()) - len(people.said)
+        twice += sum(people.published.values()) - len(people.published)
         timeless.add(people.digest(times=False))
         print(f"  without times {people.digest(times=False)}")
         if still:

@@ -280,7 +280,7 @@ def status_events(published: Sequence[TwilioCallback]) -> Counter[str]:
             people.hear(request(message_id=message_id, to=told.person))
             people.hear(result(**named, sid=told.message_sid))
         people.hear(told)
-    return people.said
+    return people.published
 
 
 def main() -> None:

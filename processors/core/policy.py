@@ -14,7 +14,7 @@ from typing import Literal
 from processors.core.inbound.auto_reply import DEFAULT_TEXTS, ReplyTexts
 from processors.core.inbound.meaning import Meaning
 from processors.core.sms.rate_card import RateCard
-from processors.core.sms.retry_policy import Codes, Schedule
+from processors.core.sms.retry_policy import Codes, RetrySchedule
 from schemas.records import Lane, MessageClass
 
 
@@ -90,7 +90,7 @@ class Policy:
     sender_types: tuple[SenderType, ...]
     classes: Mapping[MessageClass, ClassPolicy]
     keywords: Mapping[str, Meaning]
-    retries: Schedule
+    retries: RetrySchedule
     timing: Timing
     senders: Mapping[str, Sender]
     pools: Mapping[str, tuple[str, ...]]

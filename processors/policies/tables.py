@@ -10,7 +10,7 @@ from pydantic_core.core_schema import ValidationInfo
 from processors.core.inbound.meaning import Meaning
 from processors.core.policy import ClassPolicy, SenderType, Timing
 from processors.core.sms.rate_card import Direction, Kind, Rate, RateCard
-from processors.core.sms.retry_policy import Code, CodeAction, Codes, Retry, Schedule
+from processors.core.sms.retry_policy import Code, CodeAction, Codes, Retry, RetrySchedule
 from processors.policies.fields import (
     ALL_CODES,
     Amount,
@@ -186,7 +186,7 @@ def classes(text: str, file: str = "classes.toml") -> dict[MessageClass, ClassPo
     return {name: ClassPolicy(**row.model_dump()) for name, (_, row) in zip(MessageClass, rows, strict=True)}
 
 
-def timing(text: str, file: str = "timing.toml") -> tuple[Schedule, Timing]:
+def timing(text: str, file: str = "timing.toml") -> tuple[RetrySchedule, Timing]:
     """The retry schedule and the waits that no message class changes.
 
     Raises:
@@ -195,4 +195,4 @@ def timing(text: str, file: str = "timing.toml") -> tuple[Schedule, Timing]:
     retries, waits = toml_sections(file, text, ("retries", "timing"))
     [(_, schedule)] = check_rows([retries], RetriesSection)
     [(_, times)] = check_rows([waits], TimingSection)
-    return Schedule(**schedule.model_dump()), Timing(**times.model_dump())
+    return RetrySchedule(**schedule.model_dump()), Timing(**times.model_dump())

@@ -1,5 +1,5 @@
 """The send protocol as a model: one person's messages, the person stage's real core, and the smallest sender stage and
-Twilio that can misbehave. What may happen are methods; what must hold is `Model.check`, the product's promise.
+Twilio that can misbehave. What may happen are methods; ``Model.check`` is the product's promise.
 """
 
 from __future__ import annotations
@@ -110,16 +110,16 @@ class Model:
         return answer(command, Outcome.ACCEPTED, sid=sid)
 
     def calls_back(self, attempt_id: str, status: str, *, code: int = 30008, takes_back: bool = False) -> None:
-        """Twilio tells a status, perhaps late, again, or after a later one; it ends a message one way.
+        """Twilio reports a status, perhaps late, again, or after a later one; it ends a message one way.
 
-        But for carriers who take back what they said: then the ends contradict each other.
+        But for carriers who take back what they records: then the ends contradict each other.
         """
         if status in TERMINAL and not takes_back:
             status = self.twilio.ended.setdefault(attempt_id, status)
         why = code if status in ("failed", "undelivered") else None
         sid = self.called_back[attempt_id] = self.twilio.accepted[attempt_id]
-        told_at = self.stage.now
-        self._feed(callback(status, attempt_id=attempt_id, message_sid=sid, error_code=why, received_at=told_at))
+        reported_at = self.stage.now
+        self._feed(callback(status, attempt_id=attempt_id, message_sid=sid, error_code=why, received_at=reported_at))
 
     def shows(self, sid: str) -> None:
         """From now on the message is in Twilio's list."""
@@ -136,23 +136,23 @@ class Model:
         self._take(self.stage.crash_and_read_again(count))
 
     def will_die_before_publishing(self) -> None:
-        """What the next input decides is saved, but said only when the input is read again."""
+        """What the next input decides is saved, but published only when the input is read again."""
         self.dies_before_publishing = True
 
     def _feed(self, record: Any) -> None:
         try:
-            said = self.stage.feed(record)
+            records = self.stage.feed(record)
             if self.dies_before_publishing:
                 self.dies_before_publishing = False
-                said = self.stage.crash_and_read_again(1)
-            self._take(said)
+                records = self.stage.crash_and_read_again(1)
+            self._take(records)
         except UnprocessableRecord as error:
             self.stage.log.pop()
             assert error.reason == "conflicting_message_id"
             assert isinstance(record, SendRequest)
 
-    def _take(self, said: list[Record]) -> None:
-        for record in said:
+    def _take(self, records: list[Record]) -> None:
+        for record in records:
             self._take_event(record)
             if isinstance(record, Dispatch):
                 new = record.action is Action.SEND and record.attempt_id not in self.issued()
@@ -164,12 +164,14 @@ class Model:
         if event_id is None:
             return
         if event_id not in self.events and isinstance(record, Failed):
-            assert record.message_id not in self._told_delivered(), f"{event_id} after it was said to be delivered"
-        assert self.events.setdefault(event_id, record) == record, f"{event_id} said two things"
+            assert record.message_id not in self._published_as_delivered(), (
+                f"{event_id} after its delivery was published"
+            )
+        assert self.events.setdefault(event_id, record) == record, f"{event_id} has two contents"
 
-    def _told_delivered(self) -> set[str]:
-        told = (event for event in self.events.values() if isinstance(event, StatusChanged))
-        return {event.message_id for event in told if event.status in statuses.SUCCESSES}
+    def _published_as_delivered(self) -> set[str]:
+        changes = (event for event in self.events.values() if isinstance(event, StatusChanged))
+        return {event.message_id for event in changes if event.status in statuses.SUCCESSES}
 
     def issued(self) -> set[str]:
         return {command.attempt_id for command in self.commands} | self.intents

@@ -1,4 +1,4 @@
-"""Every short story of one message: all interleavings of what may happen, to a given length, no sample of them."""
+"""Every short story of one message: all interleavings of what may happen, up to a given length, without sampling."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from tests.model.protocol import HOWS, How, Model
 
 NAME = "a"
 STEPS = 4
-Deed = Callable[[Model], None]
+Step = Callable[[Model], None]
 
 
-def deeds(model: Model) -> Iterator[tuple[str, Deed]]:
-    """All that may happen next. A call's fate is chosen where it is made; a command may be read twice."""
+def next_steps(model: Model) -> Iterator[tuple[str, Step]]:
+    """All that may happen next. What becomes of a call is chosen where it is made; a command may be read twice."""
     yield "request again", lambda m: m.asks(NAME)
     yield "replay", lambda m: m.replays(NAME, f"p{len(m.stage.messages[NAME].replays)}")
     yield ("START", lambda m: m.texts("START")) if model.stopped else ("STOP", lambda m: m.texts("STOP"))
@@ -36,7 +36,7 @@ def deeds(model: Model) -> Iterator[tuple[str, Deed]]:
     yield from _twilio(model)
 
 
-def _commands(model: Model) -> Iterator[tuple[str, Deed]]:
+def _commands(model: Model) -> Iterator[tuple[str, Step]]:
     for place, command in enumerate(model.commands):
         calls = command.action is Action.SEND and command.attempt_id not in model.intents and not model.stopped
         for how in HOWS if calls else HOWS[:1]:
@@ -49,7 +49,7 @@ def _handle(model: Model, place: int, how: How, *, again_later: bool) -> None:
     model.handles(model.commands[place], how, again_later=again_later)
 
 
-def _twilio(model: Model) -> Iterator[tuple[str, Deed]]:
+def _twilio(model: Model) -> Iterator[tuple[str, Step]]:
     for attempt_id, sid in model.twilio.accepted.items():
         for status in ("sent", "delivered", "undelivered"):
             if status == "sent" or model.twilio.ended.get(attempt_id, status) == status:
@@ -58,7 +58,7 @@ def _twilio(model: Model) -> Iterator[tuple[str, Deed]]:
             yield f"{attempt_id} in the list", partial(Model.shows, sid=sid)
 
 
-def after(how: How | None = None, *, resend: bool = False, then: Deed = lambda _: None) -> Model:
+def after(how: How | None = None, *, resend: bool = False, then: Step = lambda _: None) -> Model:
     """A request was made, its first attempt ended so, and something more happened."""
     model = Model()
     model.asks(NAME, resend=resend)
@@ -75,22 +75,22 @@ def explore(begun: Model, steps: int) -> int:
     for _ in range(steps):
         following: list[tuple[Model, tuple[str, ...]]] = []
         for model, story in frontier:
-            for name, deed in deeds(model):
-                new, told = model.copied(), (*story, name)
-                _try(new, deed, told)
+            for name, step in next_steps(model):
+                new, longer = model.copied(), (*story, name)
+                _try(new, step, longer)
                 if (key := new.key()) not in seen:
                     seen.add(key)
-                    following.append((new, told))
+                    following.append((new, longer))
         frontier = following
     return len(seen)
 
 
-def _try(model: Model, deed: Deed, told: tuple[str, ...]) -> None:
+def _try(model: Model, step: Step, story: tuple[str, ...]) -> None:
     try:
-        deed(model)
+        step(model)
         model.check()
     except AssertionError as error:
-        raise AssertionError(f"{error}; after: {' | '.join(told)}") from error
+        raise AssertionError(f"{error}; after: {' | '.join(story)}") from error
 
 
 BEGINNINGS: dict[str, Callable[[], Model]] = {
@@ -109,7 +109,7 @@ BEGINNINGS: dict[str, Callable[[], Model]] = {
 
 @pytest.mark.parametrize("begin", BEGINNINGS.values(), ids=list(BEGINNINGS))
 def test_no_short_story_breaks_the_promise(begin: Callable[[], Model]) -> None:
-    """The number says that the stories are really told: fewer states would mean that something cannot happen."""
+    """The number of states shows that the stories really happen: fewer would mean that something cannot happen."""
     assert explore(begin(), STEPS) > 200
 
 
@@ -119,7 +119,7 @@ def test_no_longer_story_breaks_the_promise(begin: Callable[[], Model]) -> None:
     assert explore(begin(), STEPS + 1) > 500
 
 
-# What a careless hand might change, each of which must be found.
+# Planted mistakes: the exploration must find each of them.
 
 
 def sends_on_while_unknown(patch: pytest.MonkeyPatch) -> None:
@@ -165,8 +165,8 @@ def ignores_callbacks_as_proof(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(settlement, "accept_by_status", lambda attempt, _sid, _at: attempt)
 
 
-def says_nothing_after_a_crash(patch: pytest.MonkeyPatch) -> None:
-    """What was saved and not yet published is never said."""
+def publishes_nothing_after_a_crash(patch: pytest.MonkeyPatch) -> None:
+    """What was saved and not yet published is never published."""
     patch.setattr(decide, "repeat_all", lambda _person, _known: Decision())
     patch.setattr(decide, "repeat_with_twilio_opt_outs", lambda *_: Decision())
 
@@ -182,12 +182,12 @@ def believes_the_last_status(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(statuses, "effective_report", lambda evidence: evidence[-1] if evidence else None)
 
 
-def tells_a_status_anew(patch: pytest.MonkeyPatch) -> None:
+def publishes_a_status_anew(patch: pytest.MonkeyPatch) -> None:
     """A status heard again takes the place of the first, under the same event id."""
 
     def add(evidence: list[StatusReport], new: StatusReport) -> list[StatusReport]:
-        kept = [old for old in evidence if (old.attempt, old.status) != (new.attempt, new.status)]
-        return [*kept, new]
+        others = [old for old in evidence if (old.attempt, old.status) != (new.attempt, new.status)]
+        return [*others, new]
 
     patch.setattr(statuses, "add_report", add)
 
@@ -199,17 +199,17 @@ MISTAKES: dict[Callable[[pytest.MonkeyPatch], None], str] = {
     forgets_the_stop: "was dispatched after STOP",
     believes_the_last_answer: "is not settled",
     ignores_callbacks_as_proof: "is not settled",
-    says_nothing_after_a_crash: "the dispatch of a/1 was lost|silently",
+    publishes_nothing_after_a_crash: "the dispatch of a/1 was lost|silently",
     replays_anything: "are open, and there is a next one",
     believes_the_last_status: "was delivered and is sent",
-    tells_a_status_anew: "said two things",
+    publishes_a_status_anew: "has two contents",
 }
 
 
 @pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.__name__)
 def test_a_mistake_is_found(mistake: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch) -> None:
     """The words are of the shortest story that shows it: the promise broken first may be another than it is about."""
-    begun = after("answer") if mistake is tells_a_status_anew else after()
+    begun = after("answer") if mistake is publishes_a_status_anew else after()
     mistake(monkeypatch)
     with pytest.raises(AssertionError, match=MISTAKES[mistake]):
         explore(begun, STEPS)

@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from msgspec.structs import replace
 
 from processors.core.person.rules.verdicts import Refuse
-from processors.core.person.statuses import FAILURES
 from processors.core.person.transitions import fail_message, start_wait
 from processors.core.policy import Policy
 from processors.core.sms import retry_policy
@@ -18,6 +17,7 @@ from schemas.states import MessageState, Phase, StatusReport
 
 _UNKNOWN_ERROR = 30008
 """Twilio's own code for a delivery failure without a reason; it stands for a report without a code."""
+_NOT_DELIVERED = ("failed", "undelivered")
 
 
 def apply_not_accepted(message: MessageState, result: AttemptResult, policy: Policy, now: datetime) -> MessageState:
@@ -27,7 +27,7 @@ def apply_not_accepted(message: MessageState, result: AttemptResult, policy: Pol
         why = Refuse(result.reason, result.detail or result.reason, suppressed=not is_late, replayable=is_late)
         return fail_message(message, why, None, now)
     if result.outcome is Outcome.NOT_SENT:
-        code = retry_policy.not_sent(result.reason or Outcome.NOT_SENT)
+        code = retry_policy.code_for_not_sent(result.reason or Outcome.NOT_SENT)
     else:
         code = policy.codes.find(result.code or 0)
     retry_after = timedelta(milliseconds=result.retry_after_ms or 0)
@@ -38,7 +38,7 @@ def apply_undelivered(message: MessageState, report: StatusReport, policy: Polic
     """After a final status by which Twilio had the message and it did not arrive."""
     if report.status == "canceled":
         why = Refuse(FailureReason.CANCELED, "the scheduled message was cancelled at Twilio")
-        return fail_message(message, why, report.error_code, _first_reported_at(message, report))
+        return fail_message(message, why, report.error_code, report.at)
     code = policy.codes.find(report.error_code or _UNKNOWN_ERROR)
     new = _try_again_or_fail(message, code, report.error_code, policy, now, timedelta())
     if new.phase is not Phase.WAITING:
@@ -48,15 +48,17 @@ def apply_undelivered(message: MessageState, report: StatusReport, policy: Polic
 
 
 def _first_reported_at(message: MessageState, report: StatusReport) -> datetime:
-    """When Twilio first reported this attempt's failure with this error code.
+    """When Twilio first reported that the attempt was not delivered, with this error code.
 
     Contradicting reports may let a failure count, then another, then the first one again. Its event has the same id
     both times, so the event must have the same content both times.
     """
-    return min(
+    # Only ``undelivered`` can count after ``failed``, and the reports are sorted so. Their times are no guide: a
+    # webhook that was spooled during an outage arrives late with an early time.
+    return next(
         known.at
         for known in message.status_reports
-        if known.status in FAILURES and (known.attempt, known.error_code) == (report.attempt, report.error_code)
+        if known.status in _NOT_DELIVERED and (known.attempt, known.error_code) == (report.attempt, report.error_code)
     )
 
 

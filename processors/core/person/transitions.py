@@ -56,20 +56,16 @@ def clear_wait(message: MessageState, now: datetime) -> MessageState:
 def fail_message(message: MessageState, why: Refuse, code: int | None, now: datetime) -> MessageState:
     """End the message without delivery.
 
-    The same reason and code a second time, by another of Twilio's statuses, is still the first failure: its time stays,
-    and no second event is published.
-
     Args:
         code: Twilio's error code, or None where Twilio was not the cause.
     """
-    is_same = (message.failure, message.error_code) == (why.reason, code) and message.failed_at is not None
     message = replace(
         message,
         phase=Phase.FINISHED,
         failure=why.reason,
         detail=why.detail,
         error_code=code,
-        failed_at=message.failed_at if is_same else now,
+        failed_at=now,
         suppressed=why.suppressed,
         replayable=why.replayable,
     )

@@ -1,12 +1,14 @@
 """A recipient's number: E.164 only, with its region and the time zones it may be in.
 
-A number counts as usable when it is *possible* (its country and its length exist), not when it is *valid* (its range
-is assigned). Assignments change before metadata does, Twilio's answer (21211, 21614) is the authority, and numbers
-reserved for fiction and Twilio's magic numbers are invalid by design and must still pass through. What is refused for
-certain: premium-rate and shared-cost numbers, which cost money to text and belong to no person.
+A number is usable when it is *possible* (its country and its length exist), even if it is not *valid* (its range is
+assigned): ranges are assigned before the metadata knows, and Twilio decides in the end (errors 21211, 21614). Numbers
+reserved for fiction and Twilio's magic numbers are not valid by design, and must pass. Premium-rate and shared-cost
+numbers are refused: texting them is expensive, and they belong to no person.
 
-No default region: a national number means different people in different countries.
+There is no default region: a national number means different people in different countries.
 """
+
+from __future__ import annotations
 
 import re
 from dataclasses import dataclass
@@ -17,17 +19,19 @@ from phonenumbers import PhoneNumberType, ValidationResult, timezone
 
 from schemas.reasons import FailureReason
 
-_CACHED = 16_384  # a message meets its number several times within seconds
-_SHOWN = 40  # characters of a bad number that its explanation repeats
+_CACHED = 16_384  # most people are texted more than once
+_SHOWN = 40  # characters of a bad number that its explanation quotes
 _E164 = re.compile(r"\+[1-9][0-9]{1,14}")
 _DECORATION = re.compile(r"[\s().\-/\u00a0\u200e\u202a\u202c\u2010-\u2015]")
 
 
 @dataclass(frozen=True, slots=True)
 class PhoneNumber:
-    """A usable number. ``region`` is an ISO 3166 country, or ``001`` for a global network.
+    """A usable number.
 
-    ``zones`` are IANA names of every zone the number may be in; empty when nothing is known.
+    Attributes:
+        region: ISO 3166 code of the country, or ``001`` for a global network.
+        zones: IANA names of all time zones the number may be in; empty where none is known.
     """
 
     e164: str
@@ -37,7 +41,7 @@ class PhoneNumber:
 
 @dataclass(frozen=True, slots=True)
 class BadNumber:
-    """A number nobody can text. ``reason`` is a stable word, ``detail`` says what is wrong and how to put it right."""
+    """A number that cannot be texted. ``detail`` says what is wrong and how to write the number."""
 
     raw: str
     reason: FailureReason
@@ -55,8 +59,8 @@ _IMPOSSIBLE = {
 
 
 def parse_number(raw: str) -> PhoneNumber | BadNumber:
-    """Read an E.164 number, or say why it can't be texted."""
-    if not _E164.fullmatch(raw):  # before the cache, which must not fill with texts of any length
+    """Read an E.164 number, or explain why it cannot be texted."""
+    if not _E164.fullmatch(raw):  # checked before the cache, which must not store texts of any length
         shown = raw[:_SHOWN]
         return BadNumber(raw, FailureReason.NOT_E164, f"{shown!r}: {_how_to_write(shown)}")
     return _parse(raw)
@@ -78,7 +82,7 @@ def _checked(raw: str, number: phonenumbers.PhoneNumber) -> PhoneNumber | BadNum
         detail = f"{raw}: {_IMPOSSIBLE[possible]} for {country}; {_like(country)}"
         return BadNumber(raw, FailureReason.IMPOSSIBLE_NUMBER, detail)
     e164 = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
-    if e164 != raw:  # a national prefix inside: two spellings of one person would be two persons
+    if e164 != raw:  # a national prefix inside: two spellings of one number would be two keys
         return BadNumber(raw, FailureReason.NOT_E164, f"{raw}: not the international form; write {e164}")
     line = phonenumbers.number_type(number)
     if line in _COSTLY:
@@ -88,7 +92,7 @@ def _checked(raw: str, number: phonenumbers.PhoneNumber) -> PhoneNumber | BadNum
 
 
 def _country(number: phonenumbers.PhoneNumber) -> str:
-    """The number's country; where its range is assigned to nobody, the main country of its calling code."""
+    """The number's country, or the main country of its calling code where the number's range is not assigned."""
     region = phonenumbers.region_code_for_number(number)
     return region or phonenumbers.region_code_for_country_code(number.country_code or 0)
 

@@ -1,14 +1,14 @@
-"""What a message will cost: an estimate from a dated rate card, in exact decimals that keep their currency.
+"""What a message will cost: an estimate from a dated rate card, as an exact decimal with its currency.
 
-An SMS costs per segment, an MMS per message; each price is a base price plus a carrier fee. The recipient's carrier
-isn't known beforehand, so the fee is the highest any carrier of the country takes: the estimate is an upper bound, and
-what Twilio bills replaces it.
+An SMS costs per segment, an MMS per message. Each price is a base price plus a carrier fee. The recipient's carrier is
+not known beforehand, so the fee is the highest that any carrier of the country takes: the estimate is an upper bound,
+and the price that Twilio bills replaces it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from itertools import pairwise
@@ -18,36 +18,30 @@ Kind = Literal["sms", "mms"]
 Direction = Literal["outbound", "inbound"]
 RateKey = tuple[str, str, Kind, Direction]
 ANY = "*"
+"""The country or number type of a row for all others."""
 
 
 class NoRateError(Exception):
     """The rate card has no row for this message: add one, or a row for any country (``*``)."""
 
 
-class MixedCurrenciesError(Exception):
-    """Two amounts of different currencies were to be added: convert them first, at a dated rate."""
-
-
 @dataclass(frozen=True, slots=True)
 class Money:
-    """An exact amount. ``rate_version`` names the row it was computed from, and is empty for a sum of several."""
+    """An exact amount in a currency."""
 
     amount: Decimal
     currency: str
-    rate_version: str = field(default="", compare=False)
-
-    def __add__(self, other: Money) -> Money:
-        if self.currency != other.currency:
-            raise MixedCurrenciesError(f"{self.amount} {self.currency} + {other.amount} {other.currency}")
-        same = self.rate_version == other.rate_version
-        return Money(self.amount + other.amount, self.currency, self.rate_version if same else "")
 
 
 @dataclass(frozen=True, slots=True)
 class Rate:
     """One row of the rate card: the price of one segment (SMS) or one message (MMS) in a span of days.
 
-    ``since`` is included, ``until`` isn't; None leaves that side open. Country and number type may be `ANY`.
+    Attributes:
+        country: ISO 3166 code, or ``ANY``.
+        number_type: The sender's type, or ``ANY``.
+        since: The first day (UTC), or None.
+        until: The first day (UTC) on which the row is no longer in force, or None.
     """
 
     country: str
@@ -67,7 +61,7 @@ class Rate:
 
     @property
     def version(self) -> str:
-        """Stable name of the row, kept beside each estimate made from it."""
+        """The row's name in error texts."""
         return f"{self.country}/{self.number_type}/{self.kind}@{self.since or 'always'}"
 
     @property
@@ -82,13 +76,13 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class RateCard:
-    """All rates, by key, each key's rows in order of time."""
+    """All rates, by key. The rows of one key are in order of time."""
 
     rates: Mapping[RateKey, tuple[Rate, ...]]
 
     @classmethod
     def of(cls, rates: Iterable[Rate]) -> RateCard:
-        """The card of these rows.
+        """A rate card of these rows.
 
         Raises:
             ValueError: Two rows of one key are in force on the same day.
@@ -102,10 +96,10 @@ class RateCard:
         return cls({key: tuple(same) for key, same in rows.items()})
 
     def find(self, country: str, number_type: str, kind: Kind, direction: Direction, day: date) -> Rate:
-        """The closest row in force: country and type, then the country's any type, then any country's.
+        """The row in force for country and number type, else for the country, for the number type, or for all.
 
         Raises:
-            NoRateError: There is no such row.
+            NoRateError: The rate card has no such row.
         """
         for place, sender in ((country, number_type), (country, ANY), (ANY, number_type), (ANY, ANY)):
             for rate in self.rates.get((place, sender, kind, direction), ()):
@@ -115,7 +109,19 @@ class RateCard:
 
 
 def estimate(segments: int, country: str, number_type: str, media: int, when: datetime, card: RateCard) -> Money:
-    """What Twilio will bill for one message to a country from a kind of sender, by the rate of that day (UTC)."""
+    """What Twilio will bill for one message, at most.
+
+    Args:
+        segments: How many segments the text has.
+        country: The recipient's, as an ISO 3166 code.
+        number_type: The sender's.
+        media: How many media files; any makes the message an MMS.
+        when: The day (UTC) whose rate counts.
+        card: The rates.
+
+    Raises:
+        NoRateError: The rate card has no row for the message.
+    """
     kind: Kind = "mms" if media else "sms"
     rate = card.find(country, number_type, kind, "outbound", when.date())
-    return Money(rate.each * (1 if media else segments), rate.currency, rate.version)
+    return Money(rate.each * (1 if media else segments), rate.currency)

@@ -1,9 +1,9 @@
-"""After a failure: when again, or never. Its code, what was handed over, the deadline and the tries so far decide.
+"""After a failed attempt: when to make the next one, or why not.
 
-Two lines are never crossed. An unknown outcome isn't retried here: evidence settles it first. And once Twilio has
-accepted a message, another attempt may be a second text, so it happens by itself only for codes whose row in
-``twilio_codes.csv`` says that the message certainly never left Twilio (``resend``), and only for classes that ask for
-it (``classes.toml``). 30003 and 30008 are never among them: the handset may have it. A replay may decide otherwise.
+Two limits always hold. An unknown outcome is not retried here: evidence settles it first. And after Twilio accepted a
+message, another attempt may be a second text: it is made only for codes whose row in ``twilio_codes.csv`` states that
+the message certainly never left Twilio (``resend``), and only for classes that ask for it (``classes.toml``). The codes
+30003 and 30008 are never among them, because the handset may have the message.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from schemas.reasons import ExplainedEnum, FailureReason
 
 
 class Retry(StrEnum):
-    """What a code says about another try; the letters stand in the table."""
+    """Whether another attempt can help after an error code. The values are those of the table's column ``retry``."""
 
     NEVER = "N"
     LATER = "L"
@@ -56,8 +56,11 @@ class CodeAction(ExplainedEnum):
 class Code:
     """What an error code of Twilio's means to smsflow: a row of ``twilio_codes.csv``.
 
-    ``code`` is None for a range. ``resend``: the message certainly never left Twilio, so another attempt is no second
-    text. ``tries`` bounds all tries together. ``reason`` is the stable word of our events.
+    Attributes:
+        code: The error code, or None for the row of a range.
+        resend: The message certainly never left Twilio, so that another attempt cannot be a second text.
+        tries: The largest number of attempts in all, or None for the schedule's number.
+        reason: The stable word that the failure is published under.
     """
 
     code: int | None
@@ -71,20 +74,25 @@ class Code:
 
 @dataclass(frozen=True, slots=True)
 class Codes:
-    """The table of codes: single codes first, then ranges from narrow to wide."""
+    """The table of codes.
+
+    Attributes:
+        single: Error code to its row.
+        ranges: (lowest, highest, row), from narrow to wide. The last one covers every code.
+    """
 
     single: Mapping[int, Code]
     ranges: tuple[tuple[int, int, Code], ...]
 
     def find(self, code: int) -> Code:
-        """The row of a code, or the default of the narrowest range that holds it; one range holds every code."""
+        """The row of a code, or of the narrowest range that covers the code."""
         if code in self.single:
             return self.single[code]
         return next(row for low, high, row in self.ranges if low <= code <= high)
 
 
-def not_sent(reason: str) -> Code:
-    """The row for an attempt that certainly never reached Twilio, for a reason of our own: safe to try again."""
+def code_for_not_sent(reason: str) -> Code:
+    """The row of an attempt that certainly was not processed by Twilio, so that another attempt is safe."""
     return Code(
         code=None,
         meaning="certainly not processed",
@@ -97,8 +105,13 @@ def not_sent(reason: str) -> Code:
 
 
 @dataclass(frozen=True, slots=True)
-class Schedule:
-    """Exponential back-off: ``first`` doubles with each try up to ``longest``; ``tries`` in all."""
+class RetrySchedule:
+    """Exponential back-off between attempts.
+
+    Attributes:
+        first: The delay after the first failure. It doubles with each further one, up to ``longest``.
+        tries: The largest number of attempts in all.
+    """
 
     first: timedelta
     longest: timedelta
@@ -107,14 +120,19 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True)
 class Again:
-    """Try once more, not before ``at``."""
+    """Make another attempt at ``at``."""
 
     at: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class Never:
-    """No further try. ``reason`` is the stable word the failure is published under, ``because`` what ended it."""
+    """Make no further attempt.
+
+    Attributes:
+        reason: The stable word that the failure is published under.
+        because: Why there is no further attempt, for the failure's detail.
+    """
 
     reason: str
     because: str
@@ -126,36 +144,44 @@ def next_try(
     accepted: bool,
     resend_allowed: bool,
     tries: int,
-    schedule: Schedule,
+    schedule: RetrySchedule,
     deadline: datetime,
     now: datetime,
     message_id: str,
     retry_after: timedelta = timedelta(),
 ) -> Again | Never:
-    """Decide after the failure of try number ``tries`` (from 1).
+    """Decide after a failed attempt.
 
-    ``accepted``: Twilio had taken the message before it failed. ``resend_allowed`` is the message class's word on
-    that case. ``retry_after`` is what Twilio asked for, if it did.
+    Args:
+        code: The row of the failure's error code.
+        accepted: Twilio had accepted the message before it failed.
+        resend_allowed: The message class permits another attempt after acceptance.
+        tries: How many attempts were made, from 1.
+        schedule: The back-off.
+        deadline: The message's deadline.
+        now: The time of the decision.
+        message_id: Spreads messages that failed together over time.
+        retry_after: The shortest delay that Twilio asked for.
     """
     if code.retry is not Retry.LATER:
-        return Never(code.reason, _FINAL[code.retry])
+        return Never(code.reason, _ENDINGS[code.retry])
     if accepted and not (code.resend and resend_allowed):
         return Never(code.reason, "handed_over")
     if tries >= min(schedule.tries, code.tries or schedule.tries):
         return Never(code.reason, "tries_used_up")
-    at = now + max(back_off(schedule, tries, message_id), retry_after)
+    at = now + max(retry_delay(schedule, tries, message_id), retry_after)
     return Again(at) if at < deadline else Never(FailureReason.EXPIRED, "deadline")
 
 
-def back_off(schedule: Schedule, tries: int, message_id: str) -> timedelta:
-    """How long to wait after a number of tries, between half and all of the exponential delay.
+def retry_delay(schedule: RetrySchedule, tries: int, message_id: str) -> timedelta:
+    """The delay before the next attempt, between half and all of the exponential back-off.
 
-    The share is drawn from the message's id, so that messages that failed together don't return together, and the same
-    question has the same answer.
+    The share is a hash of the message's id and ``tries``: messages that failed together do not return together, and
+    the same input always gives the same delay.
     """
     delay = backoff_delay(schedule.first, schedule.longest, tries)
     digest = blake2b(f"{message_id}/{tries}".encode(), digest_size=4).digest()
     return delay * (0.5 + int.from_bytes(digest) / 2**33)
 
 
-_FINAL = {Retry.NEVER: "permanent", Retry.AFTER_FIX: "needs_a_fix", Retry.UNKNOWN: "outcome_unknown"}
+_ENDINGS = {Retry.NEVER: "permanent", Retry.AFTER_FIX: "needs_a_fix", Retry.UNKNOWN: "outcome_unknown"}

@@ -1,13 +1,15 @@
 """How a text is cut into segments, the unit that is billed and that carriers count.
 
-A segment carries 140 octets: 160 septets of GSM-7 or 70 UTF-16 units of UCS-2. A longer text is cut into parts that
-each give up six octets to a header: 153 septets or 67 units. One character outside GSM-7 turns the whole text into
-UCS-2. Source: 3GPP TS 23.038 and https://www.twilio.com/docs/glossary/what-is-gsm-7-character-encoding.
+A segment carries 140 octets: 160 septets of GSM-7 or 70 UTF-16 units of UCS-2. A longer text is cut into segments with
+a header of six octets each, which leaves 153 septets or 67 units. One character outside GSM-7 turns the whole text into
+UCS-2. Source: 3GPP TS 23.038 and https://www.twilio.com/docs/glossary/what-is-gsm-7-character-encoding
 
-A part never ends inside a pair (escape and extension character, or two surrogates). Twilio's own calculator also keeps
-grapheme clusters whole; whether the network does is not documented, and it moves a count by one at most, so it isn't
-done here: what Twilio reports for a message corrects the count.
+A segment never ends inside a pair (escape and extension character, or two surrogates). Twilio's own calculator also
+does not cut grapheme clusters. Whether the network cuts them is not documented; the difference is one segment at most,
+and the number that Twilio reports for a message corrects the count. So grapheme clusters are cut here.
 """
+
+from __future__ import annotations
 
 import re
 from dataclasses import dataclass
@@ -28,7 +30,7 @@ _EXTENDED = re.compile(f"[{re.escape(_EXTENSION)}]")
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """Size of a text on the air: ``units`` are septets (GSM-7) or UTF-16 code units (UCS-2)."""
+    """The size of a text as it is transmitted. ``units`` are septets (GSM-7) or UTF-16 code units (UCS-2)."""
 
     encoding: Literal["GSM-7", "UCS-2"]
     units: int
@@ -37,27 +39,28 @@ class Measure:
 
 @dataclass(frozen=True, slots=True)
 class Savings:
-    """A text as it is, and as it would be after smart encoding."""
+    """The size of a text without and with smart encoding."""
 
     before: Measure
     after: Measure
 
     @property
     def segments(self) -> int:
-        """Segments saved; negative where a replacement is longer than what it replaces."""
+        """Segments saved; negative where a replacement is longer than the character it replaces."""
         return self.before.segments - self.after.segments
 
 
 def measure(text: str) -> Measure:
-    """Encoding, units and segments of a text. An empty text has no segment: a message of media alone is not cut."""
+    """The size of a text. An empty text has no segment: a message of media alone is not cut."""
     return _ucs2(text) if _NOT_GSM.search(text) else _gsm7(text)
 
 
 def smart_encode(text: str) -> str:
     """The text with look-alikes of GSM-7 characters replaced, as Twilio's ``SmartEncoded`` does.
 
-    Source: https://www.twilio.com/docs/messaging/services/smart-encoding-char-list. Letters with accents and emoji
-    have no look-alike and stay. Twilio's replacement for unusual spaces isn't certain: they count as one space here.
+    Letters with accents and emoji have no look-alike and stay. Twilio's replacement for unusual spaces is not certain:
+    such a space counts as one space here.
+    Source: https://www.twilio.com/docs/messaging/services/smart-encoding-char-list
     """
     return text.translate(LOOK_ALIKES) if _NOT_GSM.search(text) else text
 
@@ -75,8 +78,8 @@ def _gsm7(text: str) -> Measure:
     if not pairs:
         return Measure("GSM-7", units, -(-units // 153))
     septets = text.translate(_ESCAPED)
-    ends_in_pair = [septet == _ESCAPE for septet in septets]
-    return Measure("GSM-7", units, _segment_count(ends_in_pair, 153))
+    starts_pair = [septet == _ESCAPE for septet in septets]
+    return Measure("GSM-7", units, _count_segments(starts_pair, 153))
 
 
 def _ucs2(text: str) -> Measure:
@@ -86,16 +89,20 @@ def _ucs2(text: str) -> Measure:
         return Measure("UCS-2", units, 1)
     if units == len(text):
         return Measure("UCS-2", units, -(-units // 67))
-    ends_in_pair = [0xD8 <= high <= 0xDB for high in octets[::2]]
-    return Measure("UCS-2", units, _segment_count(ends_in_pair, 67))
+    starts_pair = [0xD8 <= high <= 0xDB for high in octets[::2]]
+    return Measure("UCS-2", units, _count_segments(starts_pair, 67))
 
 
-def _segment_count(ends_in_pair: list[bool], size: int) -> int:
-    """How many segments there are if none may end with a unit marked as the first half of a pair."""
-    start = segments = 0
-    while start < len(ends_in_pair):
+def _count_segments(starts_pair: list[bool], size: int) -> int:
+    """How many segments of ``size`` units a text has, if no segment may end with the first half of a pair.
+
+    Args:
+        starts_pair: For each unit, whether it is the first half of a pair.
+    """
+    start = count = 0
+    while start < len(starts_pair):
         start += size
-        if start < len(ends_in_pair) and ends_in_pair[start - 1]:
+        if start < len(starts_pair) and starts_pair[start - 1]:
             start -= 1
-        segments += 1
-    return segments
+        count += 1
+    return count

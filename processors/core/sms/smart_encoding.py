@@ -1,4 +1,4 @@
-"""Characters outside GSM-7 and the GSM-7 text they look like: the table behind smart encoding.
+"""Smart encoding: characters outside GSM-7, and the GSM-7 text that each looks like.
 
 Source: https://www.twilio.com/docs/messaging/services/smart-encoding-char-list, by families.
 """
@@ -43,7 +43,7 @@ _FAMILIES = {
     "": "\u0000\u0003\u0004\u0010\u0011\u0012\u0013\u0014\u0017\u0019\u200b\u200c\u2060\ufeff",
 }
 _SMALL_CAPITALS = dict(zip("ABCDEFGHIJKLMNOPRSTUVWYZ", "ᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘʀꜱᴛᴜᴠᴡʏᴢ", strict=True))
-# Full-width forms stand in the order of ASCII; the list has punctuation, digits and capitals, no small letters.
+# Full-width forms are in the order of ASCII. Twilio's list has punctuation, digits and capitals, no small letters.
 _FULL_WIDTH = {chr(code - 0xFEE0): chr(code) for code in (*range(0xFF01, 0xFF40), *range(0xFF5B, 0xFF5F))}
 
 LOOK_ALIKES: dict[int, str] = {
@@ -52,4 +52,4 @@ LOOK_ALIKES: dict[int, str] = {
     for target, characters in family.items()
     for character in characters
 }
-"""Code point to replacement, in the form `str.translate` takes."""
+"""Code point to replacement, as ``str.translate`` takes it."""

@@ -1,7 +1,7 @@
 """Messages as Twilio reports on them, honest and contradictory, and a person stage without a broker to report to.
 
-The same number makes the same message. The stage is the real core: it loads what `messages_wanted` names, decides,
-keeps; it has no clock of its own.
+The same number makes the same message. The stage is the real core: it loads what `message_id_needed` names, decides,
+stores; it has no clock of its own.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ CLASSES = (MessageClass.TRANSACTIONAL, MessageClass.MARKETING, MessageClass.CONV
 
 @dataclass(frozen=True, slots=True)
 class Lifecycle:
-    """What the stage hears of one message before any callback, and the callbacks."""
+    """What the stage reads about one message before any callback, and the callbacks."""
 
     before: tuple[SendRequest | AttemptResult, ...]
     callbacks: tuple[TwilioCallback, ...]
@@ -67,8 +67,8 @@ def lifecycle(number: int) -> Lifecycle:
         for status, code in random.choice(STORIES)
     ]
     streamed = [
-        replace(told, idempotency_token="EZ", fields={"EventType": "com.twilio.messaging.message"})
-        for told in callbacks
+        replace(report, idempotency_token="EZ", fields={"EventType": "com.twilio.messaging.message"})
+        for report in callbacks
         if random.random() < 0.2
     ]
     return Lifecycle(tuple(before), (*callbacks, *streamed))
@@ -81,8 +81,8 @@ def shuffled(
     random = Random(seed)
     order = [*callbacks, *random.sample(callbacks, round(len(callbacks) * duplicates))]
     random.shuffle(order)
-    for place, told in enumerate(order):
-        yield replace(told, received_at=told.received_at + place * step) if step else told
+    for place, report in enumerate(order):
+        yield replace(report, received_at=report.received_at + place * step) if step else report
 
 
 @dataclass
@@ -93,21 +93,21 @@ class People:
     now: datetime = NOW
     consents: dict[str, ConsentRecord] = field(default_factory=dict)
     messages: dict[str, MessageState] = field(default_factory=dict)
-    said: Counter[str] = field(default_factory=Counter)
+    published: Counter[str] = field(default_factory=Counter)
     _offset: int = 0
 
     def hear(self, record: PersonInput) -> None:
         """One more record of the person's topics."""
         self._offset += 1
-        number, wanted = core.person_of(record), core.message_id_needed(record)
-        known = self.messages.get(wanted or "")
+        number, needed = core.person_of(record), core.message_id_needed(record)
+        known = self.messages.get(needed or "")
         person = PersonState(
             number,
             self.consents.get(number) or empty_consent(number),
             {known.message_id: known} if known is not None else {},
         )
         origin = SourceOffset(type(record).__name__, self._offset)
-        self._keep(number, core.decide(record, person, origin, self.policy, self.now))
+        self._apply(number, core.decide(record, person, origin, self.policy, self.now))
 
     def hear_all(self, records: Iterable[TwilioCallback]) -> None:
         """Callbacks, each at the time it arrives."""
@@ -115,14 +115,14 @@ class People:
             self.now = record.received_at
             self.hear(record)
 
-    def _keep(self, number: str, decision: Decision) -> None:
+    def _apply(self, number: str, decision: Decision) -> None:
         if decision.consent is not None:
             self.consents[number] = decision.consent
         for message in decision.messages:
             self.messages[message.message_id] = message
         for outgoing in decision.records:
             if isinstance(outgoing.record, StatusChanged) and outgoing.record.status != "waiting":
-                self.said[outgoing.record.event_id] += 1
+                self.published[outgoing.record.event_id] += 1
 
     def digest(self, *, times: bool) -> str:
         """Of every state as it is stored, but for where its input was read; without ``times``, but for when as well."""
@@ -132,7 +132,7 @@ class People:
             total.update(codec.encode(plain(message)))
         for _, consent in sorted(self.consents.items()):
             total.update(codec.encode(consent if times else _silent(consent)))
-        for event_id in sorted(self.said):
+        for event_id in sorted(self.published):
             total.update(event_id.encode())
         return total.hexdigest()
 

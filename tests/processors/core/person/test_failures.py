@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from schemas.records import Failed, Outcome, Revocation, StatusChanged
 from schemas.states import Phase
 from tests.builders import NOW, TOLL_FREE, callback, result, seconds
@@ -52,15 +54,17 @@ def test_a_second_report_of_a_failure_does_not_move_the_next_attempt() -> None:
     assert (second.wake_at, second.wait_since) == (first.wake_at, first.wait_since)
 
 
-def test_a_failure_that_counts_again_repeats_its_event() -> None:
+@pytest.mark.parametrize("last_received", [180, 30], ids=["in order", "spooled"])
+def test_a_failure_that_counts_again_repeats_its_event(last_received: float) -> None:
     """Carriers that contradict themselves: an event id never gets a second content."""
     stage = stage_with()
     stage.feed(result())
-    reports = [("failed", 30008), ("undelivered", 30003), ("undelivered", 30008)]
+    reports = [("failed", 30008, 60), ("undelivered", 30003, 120), ("undelivered", 30008, last_received)]
     failures: list[Failed] = []
-    for status, code in reports:
+    for status, code, received in reports:
         stage.now += seconds(60)
-        failures.append(only(stage.feed(callback(status, error_code=code, received_at=stage.now)), Failed))
+        report = callback(status, error_code=code, received_at=NOW + seconds(received))
+        failures.append(only(stage.feed(report), Failed))
 
     assert [failed.error_code for failed in failures] == [30008, 30003, 30008]
     assert failures[2] == failures[0]

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from processors.core.person import intake
 from processors.core.person.decision import UnprocessableRecord
+from processors.core.person.intake import ParsedRequest, content_hash, parse_request
 from schemas.records import Dispatch, Failed
-from tests.builders import NOW, NUMBER, SERVICE, request
+from tests.builders import NOW, NUMBER, SERVICE, policy, request
 from tests.processors.core.person.stage import Stage, dispatches, only
 
 HOUR = timedelta(hours=1)
@@ -51,6 +55,37 @@ def test_a_request_that_cannot_be_sent_fails_with_the_field_and_the_fix(
 def test_a_request_that_cannot_be_stored_is_a_dead_letter(changes: dict[str, str]) -> None:
     with pytest.raises(UnprocessableRecord):
         Stage().feed(request(**changes))
+
+
+def test_a_request_is_parsed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Number, sender and size are read at intake and carried to the dispatch."""
+    calls: Counter[str] = Counter()
+
+    def counted(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any) -> Any:
+            calls[name] += 1
+            return function(*args)
+
+        return call
+
+    names = ("parse_number", "find_sender", "measure", "content_hash")
+    for name in names:
+        monkeypatch.setattr(intake, name, counted(name, getattr(intake, name)))
+    assert dispatches(Stage().feed(request())) == ["m1/1"]
+    assert calls == dict.fromkeys(names, 1)
+
+
+def test_smart_encoding_is_part_of_the_measure() -> None:
+    parsed = parse_request(request(body="it’s", smart_encoding=True), policy())
+    assert isinstance(parsed, ParsedRequest)
+    assert (parsed.measure.encoding, parsed.measure.units) == ("GSM-7", 4)
+    assert (parsed.number.region, parsed.sender.id) == ("US", NUMBER)
+
+
+def test_the_content_is_all_but_the_time_and_the_replay() -> None:
+    first = content_hash(request(tags={"a": "1", "b": "2"}))
+    assert content_hash(request(tags={"b": "2", "a": "1"}, requested_at=NOW + HOUR, replay_id="p")) == first
+    assert content_hash(request(tags={"a": "1", "b": "3"})) != first
 
 
 def test_a_pool_and_a_messaging_service_each_name_a_sender() -> None:

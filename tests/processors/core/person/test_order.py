@@ -47,22 +47,22 @@ def test_every_contradiction_is_kept() -> None:
 
 
 def test_every_story_is_among_the_messages() -> None:
-    told = {frozenset((c.status, c.error_code) for c in one.callbacks) for one in EVERY_STORY}
+    stories = {frozenset((c.status, c.error_code) for c in one.callbacks) for one in EVERY_STORY}
 
-    assert told == {frozenset(story) for story in STORIES}
+    assert stories == {frozenset(story) for story in STORIES}
 
 
 def test_many_messages_in_random_orders_with_repetitions_end_in_the_same_bytes() -> None:
     """A slice of what benchmarks/order.py does with a million."""
-    callbacks = [told for one in MANY for told in one.callbacks]
+    callbacks = [report for one in MANY for report in one.callbacks]
     ends = [people(MANY, shuffled(callbacks, 0.3, seed)) for seed in range(3)]
 
     assert len({end.digest(times=True) for end in ends}) == 1
-    assert all(set(end.said.values()) == {1} for end in ends)
+    assert all(set(end.published.values()) == {1} for end in ends)
 
 
 def test_when_a_report_arrives_changes_times_and_nothing_else() -> None:
-    callbacks = [told for one in MANY for told in one.callbacks]
+    callbacks = [report for one in MANY for report in one.callbacks]
     still, running = (
         people(MANY, shuffled(callbacks, 0.3, seed, step))
         for seed, step in enumerate((timedelta(), timedelta(0, 0.01)))

@@ -12,17 +12,17 @@ from processors.core.sms.retry_policy import (
     CodeAction,
     Never,
     Retry,
-    Schedule,
-    back_off,
+    RetrySchedule,
+    code_for_not_sent,
     next_try,
-    not_sent,
+    retry_delay,
 )
 from processors.policies.rows import shipped_policy
 from processors.policies.tables import codes
 
 CODES = codes(shipped_policy("twilio_codes.csv"))
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
-SCHEDULE = Schedule(first=timedelta(seconds=5), longest=timedelta(minutes=15), tries=8)
+SCHEDULE = RetrySchedule(first=timedelta(seconds=5), longest=timedelta(minutes=15), tries=8)
 DELAYS = st.timedeltas(timedelta(0), timedelta(days=2))
 
 
@@ -50,13 +50,13 @@ def after(
 
 
 def test_too_many_requests_is_tried_again_with_back_off() -> None:
-    verdict = after(CODES.find(20429))
-    assert isinstance(verdict, Again)
-    assert timedelta(seconds=2.5) <= verdict.at - NOW <= timedelta(seconds=5)
+    decision = after(CODES.find(20429))
+    assert isinstance(decision, Again)
+    assert timedelta(seconds=2.5) <= decision.at - NOW <= timedelta(seconds=5)
 
 
 def test_an_attempt_that_never_left_us_is_tried_again() -> None:
-    assert isinstance(after(not_sent("connection_refused")), Again)
+    assert isinstance(after(code_for_not_sent("connection_refused")), Again)
 
 
 def test_what_twilio_asks_for_is_waited_for() -> None:
@@ -64,7 +64,7 @@ def test_what_twilio_asks_for_is_waited_for() -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "verdict"),
+    ("code", "expected"),
     [
         (21610, Never("opted_out", "permanent")),
         (21211, Never("invalid_number", "permanent")),
@@ -75,8 +75,8 @@ def test_what_twilio_asks_for_is_waited_for() -> None:
         (21998, Never("refused", "permanent")),
     ],
 )
-def test_permanent_broken_and_unknown_are_not_tried_again(code: int, verdict: Never) -> None:
-    assert after(CODES.find(code)) == verdict
+def test_permanent_broken_and_unknown_are_not_tried_again(code: int, expected: Never) -> None:
+    assert after(CODES.find(code)) == expected
 
 
 @pytest.mark.parametrize("code", [30001, 30022, 20504, 30500])
@@ -109,23 +109,23 @@ def test_tries_end() -> None:
 def test_nothing_is_tried_at_or_after_its_deadline(
     tries: int, deadline: timedelta, retry_after: timedelta, message_id: str
 ) -> None:
-    verdict = after(CODES.find(20429), tries=tries, deadline=deadline, retry_after=retry_after, message_id=message_id)
-    if isinstance(verdict, Again):
-        assert NOW + retry_after <= verdict.at < NOW + deadline
+    decision = after(CODES.find(20429), tries=tries, deadline=deadline, retry_after=retry_after, message_id=message_id)
+    if isinstance(decision, Again):
+        assert NOW + retry_after <= decision.at < NOW + deadline
     else:
-        assert verdict.because in ("deadline", "tries_used_up")
+        assert decision.because in ("deadline", "tries_used_up")
 
 
 @given(tries=st.integers(1, 10_000), message_id=st.text())
 def test_back_off_stays_between_half_and_all_of_its_bound(tries: int, message_id: str) -> None:
     bound = min(SCHEDULE.first * 2 ** min(tries - 1, 20), SCHEDULE.longest)
-    wait = back_off(SCHEDULE, tries, message_id)
+    wait = retry_delay(SCHEDULE, tries, message_id)
     assert bound / 2 <= wait <= bound
-    assert wait == back_off(SCHEDULE, tries, message_id)
+    assert wait == retry_delay(SCHEDULE, tries, message_id)
 
 
 def test_messages_that_failed_together_do_not_return_together() -> None:
-    waits = {back_off(SCHEDULE, 3, f"m-{number}") for number in range(100)}
+    waits = {retry_delay(SCHEDULE, 3, f"m-{number}") for number in range(100)}
     assert len(waits) > 90
 
 

@@ -1,4 +1,4 @@
-"""Counting: the published vectors, and a slow splitter that says the same."""
+"""Counting: the published vectors, and a slow splitter that gives the same counts."""
 
 import pytest
 from hypothesis import given
@@ -17,28 +17,28 @@ TEXTS = st.text(st.one_of(st.sampled_from("aé€{Áç😀"), st.characters(excl
 RAINBOW_FLAG = "🏳️‍🌈"
 
 
-def slow_parts(pieces: list[int], single: int, part: int) -> int:
-    """Fill parts piece by piece, a piece being the units of one character, which stay together."""
+def count_slowly(pieces: list[int], single: int, size: int) -> int:
+    """Fill segments character by character; ``pieces`` are the units of each character, which stay together."""
     if sum(pieces) <= single:
         return 1 if pieces else 0
-    parts, room = 1, part
+    count, room = 1, size
     for piece in pieces:
         if piece > room:
-            parts, room = parts + 1, part
+            count, room = count + 1, size
         room -= piece
-    return parts
+    return count
 
 
 @given(GSM_TEXTS)
 def test_gsm_texts_are_cut_as_a_character_by_character_splitter_cuts_them(text: str) -> None:
     pieces = [2 if character in EXTENSION else 1 for character in text]
-    assert measure(text) == Measure("GSM-7", sum(pieces), slow_parts(pieces, 160, 153))
+    assert measure(text) == Measure("GSM-7", sum(pieces), count_slowly(pieces, 160, 153))
 
 
 @given(TEXTS.map(lambda text: text + "Á"))
 def test_ucs2_texts_are_cut_as_a_character_by_character_splitter_cuts_them(text: str) -> None:
     pieces = [2 if ord(character) > 0xFFFF else 1 for character in text]
-    assert measure(text) == Measure("UCS-2", sum(pieces), slow_parts(pieces, 70, 67))
+    assert measure(text) == Measure("UCS-2", sum(pieces), count_slowly(pieces, 70, 67))
 
 
 @pytest.mark.parametrize(
