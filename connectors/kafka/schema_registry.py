@@ -12,7 +12,8 @@ from functools import lru_cache
 from typing import Any, TypeVar
 
 from connectors.kafka.errors import IncompatibleSchema, SchemaRegistryError
-from schemas.codec import AvroFile, Codec, avro_files
+from schemas.avro_schemas import AvroFile, avro_files
+from schemas.codec import Codec
 from schemas.topics import REGISTRY, Topic
 
 T = TypeVar("T")

@@ -11,7 +11,7 @@ from pages.tools import NOTE, page, table
 from processors.person.app import person_changelogs
 from processors.sender.app import sender_changelogs
 from schemas import topics
-from schemas.codec import AvroFile, avro_files
+from schemas.avro_schemas import AvroFile, avro_files
 
 INTRODUCTION = """
 A topic's name is written in one place, [`schemas/topics.py`](../schemas/topics.py). This page repeats it, with the

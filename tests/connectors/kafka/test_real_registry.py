@@ -22,7 +22,8 @@ from fastavro.schema import to_parsing_canonical_form
 from connectors.kafka import schema_registry
 from connectors.kafka.errors import IncompatibleSchema
 from connectors.kafka.schema_registry import SchemaRegistry
-from schemas.codec import AvroFile, Codec, avro_files
+from schemas.avro_schemas import AvroFile, avro_files
+from schemas.codec import Codec
 from schemas.errors import DecodeError
 from schemas.records import ConsentChange
 from schemas.topics import REGISTRY, SMS_CONSENT, SMS_INBOUND, Topic

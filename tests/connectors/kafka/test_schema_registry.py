@@ -15,7 +15,7 @@ import pytest
 from connectors.kafka import schema_registry
 from connectors.kafka.errors import IncompatibleSchema, SchemaRegistryError
 from connectors.kafka.schema_registry import SchemaRegistry, registered_codec
-from schemas.codec import AvroFile, avro_files
+from schemas.avro_schemas import AvroFile, avro_files
 from schemas.errors import DecodeError
 from schemas.records import ConsentChange, DeadLetter, Dispatch
 from schemas.topics import DEAD_LETTERS, REGISTRY, SMS_CONSENT, SMS_DISPATCH_BULK, SMS_DISPATCH_URGENT
