@@ -13,10 +13,12 @@ class SystemClock:
     """The machine's clocks."""
 
     def now(self) -> datetime:
+        """The wall clock, UTC, in whole milliseconds."""
         now = datetime.now(UTC)
         return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
     def elapsed(self) -> float:
+        """Seconds on a clock that never jumps and, on Linux, counts suspended time."""
         return time.clock_gettime(_CLOCK_ID)
 
 
@@ -28,9 +30,11 @@ class ManualClock:
         self._elapsed = 0.0
 
     def now(self) -> datetime:
+        """The wall clock, as it was set."""
         return self._now
 
     def elapsed(self) -> float:
+        """Seconds by which the clock was advanced."""
         return self._elapsed
 
     def advance(self, by: timedelta) -> None:

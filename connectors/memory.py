@@ -1,7 +1,7 @@
-"""Doubles of every port, in memory: they pass the contract suites the real adapters pass, and raise the same errors.
+"""Doubles of every port, in memory. They pass the contract suites that the adapters pass, and raise the same errors.
 
-`MemoryTwilio` is the account that `MemorySender` and `MemoryMessageList` share. Its methods named ``…_next`` change
-the next call alone.
+``MemoryTwilio`` is the account that ``MemorySender`` and ``MemoryMessageList`` share. Its methods named ``…_next``
+change the next call alone.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
 
 from msgspec.structs import replace
 
@@ -18,15 +17,8 @@ from connectors.kafka.errors import PublishError
 from connectors.twilio.errors import MessageListUnavailable
 from schemas.attempt_results import attempt_result
 from schemas.codec import EncodedRecord
+from schemas.ports import Clock, LastCheck
 from schemas.records import AttemptResult, Dispatch, ListEntry, Outcome
-
-LastCheck = Callable[[], str | None]
-
-
-class Now(Protocol):
-    """The part of a clock that is needed here."""
-
-    def now(self) -> datetime: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +30,8 @@ class MemoryMessage:
     created: datetime
 
 
-Happening = Callable[[AttemptResult], AttemptResult]
+ChangeResult = Callable[[AttemptResult], AttemptResult]
+"""What happens to the result of a call that would have been accepted."""
 
 
 @dataclass(slots=True)
@@ -47,7 +40,7 @@ class MemoryTwilio:
 
     accepted: list[MemoryMessage] = field(default_factory=list)
     list_available: bool = True
-    _next: deque[tuple[bool, Happening]] = field(default_factory=deque)
+    _next: deque[tuple[bool, ChangeResult]] = field(default_factory=deque)
 
     def lose_next_answer(self) -> None:
         """Accepted, and the answer lost."""
@@ -63,30 +56,30 @@ class MemoryTwilio:
 
     def limit_next(self, retry_after_ms: int | None = None) -> None:
         """Too many requests: without effect."""
-        told: Happening = lambda answer: replace(  # noqa: E731  a value of a named type
+        change: ChangeResult = lambda answer: replace(  # noqa: E731  a value of a named type
             answer, outcome=Outcome.NOT_SENT, reason="rate_limited", code=20429, retry_after_ms=retry_after_ms
         )
-        self._next.append((False, told))
+        self._next.append((False, change))
 
     def refuse_next(self, code: int) -> None:
         """Twilio says no, with its code."""
-        told: Happening = lambda answer: replace(  # noqa: E731  a value of a named type
+        change: ChangeResult = lambda answer: replace(  # noqa: E731  a value of a named type
             answer, outcome=Outcome.REJECTED, reason="refused_by_twilio", code=code, detail="refused"
         )
-        self._next.append((False, told))
+        self._next.append((False, change))
 
     def take(self, attempt: Dispatch, now: datetime) -> AttemptResult:
         """What Twilio makes of one call that reaches it."""
-        accepts, told = self._next.popleft() if self._next else (True, lambda answer: answer)
+        accepts, change = self._next.popleft() if self._next else (True, lambda answer: answer)
         answer = attempt_result(attempt, Outcome.ACCEPTED, now)
         if accepts:
             sid = f"SM{len(self.accepted) + 1:032x}"
             self.accepted.append(MemoryMessage(sid, attempt, now))
             answer = replace(answer, sid=sid, status="accepted" if attempt.sender.startswith("MG") else "queued")
-        return told(answer)
+        return change(answer)
 
 
-def _unknown(reason: str) -> Happening:
+def _unknown(reason: str) -> ChangeResult:
     return lambda answer: replace(answer, outcome=Outcome.UNKNOWN, reason=reason, sid=None, status=None)
 
 
@@ -96,7 +89,7 @@ class MemorySender:
     def __init__(
         self,
         twilio: MemoryTwilio,
-        clock: Now,
+        clock: Clock,
         timeout: float = 10.0,
         before_check: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
@@ -107,9 +100,11 @@ class MemorySender:
 
     @property
     def timeout(self) -> float:
+        """Seconds after which a call has ended."""
         return self._timeout
 
     async def send(self, attempt: Dispatch, last_check: LastCheck) -> AttemptResult:
+        """Make one call. See ``schemas.ports.SmsSender``."""
         if self._before_check is not None:
             await self._before_check()
         now = self._clock.now()
@@ -122,12 +117,13 @@ class MemorySender:
 class MemoryMessageList:
     """Double of ``MessageList``."""
 
-    def __init__(self, twilio: MemoryTwilio, clock: Now, page_size: int = 1000) -> None:
+    def __init__(self, twilio: MemoryTwilio, clock: Clock, page_size: int = 1000) -> None:
         self._twilio = twilio
         self._clock = clock
         self._page_size = page_size
 
     async def find(self, look_up: Dispatch) -> AttemptResult:
+        """What became of an attempt. See ``schemas.ports.MessageList``."""
         answer = attempt_result(look_up, Outcome.ABSENT, self._clock.now())
         if not self._twilio.list_available:
             return replace(answer, outcome=Outcome.UNKNOWN, reason="list_unavailable")
@@ -146,7 +142,11 @@ class MemoryMessageList:
         )
 
     async def entries(self, since: datetime, until: datetime) -> AsyncIterator[Sequence[ListEntry]]:
-        """Outbound messages of that time, a page at a time. Raises MessageListUnavailable."""
+        """Outbound messages of that time, a page at a time.
+
+        Raises:
+            MessageListUnavailable: ``list_available`` is off.
+        """
         if not self._twilio.list_available:
             raise MessageListUnavailable("switched off")
         found = [message for message in self._twilio.accepted if since <= message.created < until]
@@ -168,7 +168,7 @@ class MemoryMessageList:
 
 
 class MemoryPublisher:
-    """Double of ``Publisher``: keeps what it acknowledged."""
+    """Double of ``Publisher``: ``records`` are those it acknowledged."""
 
     def __init__(self) -> None:
         self.records: list[EncodedRecord] = []
@@ -176,6 +176,11 @@ class MemoryPublisher:
         self.batches = 0
 
     async def publish(self, records: Sequence[EncodedRecord]) -> None:
+        """Store the records.
+
+        Raises:
+            PublishError: ``available`` is off.
+        """
         if not self.available:
             raise PublishError("switched off")
         self.batches += 1
@@ -194,14 +199,18 @@ class MemoryRevocations:
         self.stale_because: str | None = None
 
     def revoke(self, person: str, scope: str = "all") -> None:
+        """Let the person say STOP to everything or to one program."""
         self._scopes.setdefault(person, set()).add(scope)
 
     def restore(self, person: str, scope: str = "all") -> None:
+        """Take a STOP back."""
         self._scopes.get(person, set()).discard(scope)
 
     def revoked(self, person: str, program: str | None) -> bool:
+        """Whether the person said STOP to everything or to this program."""
         scopes = self._scopes.get(person, set())
         return "all" in scopes or (program is not None and program in scopes)
 
     def stale(self) -> str | None:
+        """The reason that the test set, or None."""
         return self.stale_because

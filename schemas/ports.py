@@ -84,3 +84,37 @@ class Revocations(Protocol):
     def stale(self) -> str | None:
         """Why this knowledge cannot be trusted now (never caught up, lost touch with Kafka), or None."""
         ...
+
+
+class KafkaRecord(Protocol):
+    """One Kafka record as it was read. ``timestamp`` is UTC."""
+
+    @property
+    def topic(self) -> str:
+        """The topic it was read from."""
+        ...
+
+    @property
+    def partition(self) -> int:
+        """The partition it was read from."""
+        ...
+
+    @property
+    def offset(self) -> int:
+        """Its place in the partition."""
+        ...
+
+    @property
+    def key(self) -> bytes | None:
+        """Its key."""
+        ...
+
+    @property
+    def value(self) -> bytes | None:
+        """Its value."""
+        ...
+
+    @property
+    def timestamp(self) -> datetime:
+        """When it was published, by the producer's clock or the broker's."""
+        ...

@@ -34,18 +34,8 @@ PERMITTED = {
 }
 """Names with a banned word, and why."""
 
-PENDING = (
-    *(
-        "connectors.clickhouse",
-        "connectors.kafka",
-        "connectors.memory",
-        "connectors.twilio",
-        "connectors.simulator.http",
-        "schemas.records",
-    ),
-)
-"""Folders and modules that are still to be put right. To be emptied."""
-PENDING_DUPLICATES = {"Clock", "Now", "dead_letter", "install", "_Batch"}
+PENDING: tuple[str, ...] = ()
+PENDING_DUPLICATES: set[str] = set()
 
 
 def is_pending(module: str) -> bool:

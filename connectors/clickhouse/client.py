@@ -59,35 +59,36 @@ class Address:
 def parse_url(url: str) -> Address:
     """Read ``clickhouse://user:pass@host:8123/db[?secure=true]`` or ``chdb:///folder[?database=db]``.
 
-    Raises ValueError, without the password in it.
+    Raises:
+        ValueError: It is no such address; the text names the fault and never the password.
     """
-    parts = urlsplit(url)
-    query = dict(parse_qsl(parts.query))
-    address = _folder(parts, query) if parts.scheme == "chdb" else _server(parts, query)
+    split = urlsplit(url)
+    query = dict(parse_qsl(split.query))
+    address = _folder(split, query) if split.scheme == "chdb" else _server(split, query)
     if not _NAME.fullmatch(address.database):
         raise ValueError(f"{address}: database {address.database!r}: expected letters, digits and _")
     return address
 
 
-def _folder(parts: SplitResult, query: Mapping[str, str]) -> Address:
-    folder = unquote(parts.path) or (MEMORY if parts.netloc == "memory" else "")
-    if not folder or (parts.netloc and folder != MEMORY):
-        raise ValueError(f"chdb://{parts.netloc}{parts.path}: expected chdb:///absolute/folder")
+def _folder(split: SplitResult, query: Mapping[str, str]) -> Address:
+    folder = unquote(split.path) or (MEMORY if split.netloc == "memory" else "")
+    if not folder or (split.netloc and folder != MEMORY):
+        raise ValueError(f"chdb://{split.netloc}{split.path}: expected chdb:///absolute/folder")
     return Address(query.get("database", "default"), folder)
 
 
-def _server(parts: SplitResult, query: Mapping[str, str]) -> Address:
-    if parts.scheme != "clickhouse" or not parts.hostname:
+def _server(split: SplitResult, query: Mapping[str, str]) -> Address:
+    if split.scheme != "clickhouse" or not split.hostname:
         raise ValueError(
-            f"{parts.scheme}://…: expected clickhouse://user:password@host:8123/database or chdb:///folder"
+            f"{split.scheme}://…: expected clickhouse://user:password@host:8123/database or chdb:///folder"
         )
     secure = query.get("secure", "false").lower() in ("1", "true", "yes")
     return Address(
-        database=unquote(parts.path.strip("/")) or "default",
-        host=parts.hostname,
-        port=parts.port or (8443 if secure else 8123),
-        user=unquote(parts.username) if parts.username else None,
-        password=unquote(parts.password or ""),
+        database=unquote(split.path.strip("/")) or "default",
+        host=split.hostname,
+        port=split.port or (8443 if secure else 8123),
+        user=unquote(split.username) if split.username else None,
+        password=unquote(split.password or ""),
         secure=secure,
     )
 
@@ -102,7 +103,12 @@ class ClickHouse:
         self._inserts: dict[tuple[str, tuple[str, ...]], Any] = {}
 
     def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> Table:
-        """Ask; values go in by name (``{since:String}``), never by formatting."""
+        """The answer to a query. Values are passed by name (``{since:String}``), never by formatting.
+
+        Raises:
+            Unavailable: The server does not answer; asking later may help.
+            QueryRefused: The server refuses the query.
+        """
         try:
             found = self._client.query(sql, parameters=dict(parameters or {}))
         except (ClickHouseError, OSError) as error:
@@ -111,7 +117,14 @@ class ClickHouse:
         return Table(tuple(found.column_names), types, tuple(map(tuple, found.result_rows)))
 
     def create_database(self) -> None:
-        """Create the address's database if it is missing. Asked first: creating takes a right not every user has."""
+        """Create the address's database if it is missing.
+
+        Whether it exists is asked first, because creating takes a right that not every user has.
+
+        Raises:
+            Unavailable: The server does not answer; asking later may help.
+            QueryRefused: The server refuses to create it.
+        """
         name = self.address.database
         try:
             if not int(self._client.command(f"EXISTS DATABASE `{name}`", use_database=False)):
@@ -120,14 +133,24 @@ class ClickHouse:
             raise self._named(error) from error
 
     def command(self, sql: str) -> None:
-        """Run one statement that answers nothing."""
+        """Run one statement that has no result.
+
+        Raises:
+            Unavailable: The server does not answer; asking later may help.
+            QueryRefused: The server refuses the statement.
+        """
         try:
             self._client.command(sql)
         except (ClickHouseError, OSError) as error:
             raise self._named(error) from error
 
     def insert(self, table: str, columns: tuple[str, ...], rows: Sequence[Sequence[Any]]) -> None:
-        """Insert all rows as one block. When it returns they are on disk; when it raises, some of them may be."""
+        """Insert all rows as one block. They are on disk when the method returns.
+
+        Raises:
+            Unavailable: The server does not answer. Some of the rows may be on disk.
+            QueryRefused: The server refuses the rows. Some of them may be on disk.
+        """
         if not rows:
             return
         try:

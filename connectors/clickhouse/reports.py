@@ -115,7 +115,11 @@ def known_grouping(by: str) -> By:
 
 
 def moment(time: datetime) -> str:
-    """As ClickHouse reads a DateTime64(3, 'UTC'), whatever zone the server lives in. Naive times are a bug."""
+    """The text that ClickHouse reads as a DateTime64(3, 'UTC'), whatever the server's time zone.
+
+    Raises:
+        ValueError: The time has no zone.
+    """
     if time.tzinfo is None:
         raise ValueError(f"{time}: a time without a zone")
     return time.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]

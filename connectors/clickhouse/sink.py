@@ -21,6 +21,7 @@ from connectors.clickhouse.rows import COLUMNS, TABLE, Event, Row, event_row
 from schemas.codec import Codec, EncodedRecord
 from schemas.dead_letters import dead_letter
 from schemas.errors import DecodeError
+from schemas.ports import KafkaRecord
 from schemas.reasons import DeadLetterReason
 from schemas.topics import BY_NAME, PUBLIC
 
@@ -29,27 +30,10 @@ TOPICS = tuple(topic.name for topic in PUBLIC)
 """What the sink reads."""
 
 
-class Record(Protocol):
-    """One Kafka record."""
-
-    @property
-    def topic(self) -> str: ...
-    @property
-    def partition(self) -> int: ...
-    @property
-    def offset(self) -> int: ...
-    @property
-    def key(self) -> bytes | None: ...
-    @property
-    def value(self) -> bytes | None: ...
-    @property
-    def timestamp(self) -> datetime: ...
-
-
-class Reader(Protocol):
+class RecordReader(Protocol):
     """Blocking; what was not committed is delivered again."""
 
-    def poll_batch(self, max_records: int, timeout: float) -> Sequence[Record]:
+    def poll_batch(self, max_records: int, timeout: float) -> Sequence[KafkaRecord]:
         """What arrives within ``timeout`` seconds, at most ``max_records``."""
         ...
 
@@ -93,7 +77,7 @@ class Sink:
 
     def __init__(
         self,
-        reader: Reader,
+        reader: RecordReader,
         clickhouse: ClickHouse,
         publish: Publish,
         codec: Codec,
@@ -132,7 +116,7 @@ class Sink:
             await self._commit()
         return len(records)
 
-    async def _store(self, records: Sequence[Record]) -> bool:
+    async def _store(self, records: Sequence[KafkaRecord]) -> bool:
         rows, rejected = await self._polling.run(self._sort, records)
         if rejected and not await self._until_done(lambda: self._publish(rejected), self._options.passing):
             return False
@@ -142,7 +126,7 @@ class Sink:
         self._stored(records, rows)
         return True
 
-    def _sort(self, records: Sequence[Record]) -> tuple[list[Row], list[EncodedRecord]]:
+    def _sort(self, records: Sequence[KafkaRecord]) -> tuple[list[Row], list[EncodedRecord]]:
         rows: list[Row] = []
         rejected: list[EncodedRecord] = []
         for record in records:
@@ -154,7 +138,7 @@ class Sink:
                 rejected.append(self._dead_letter(record, DeadLetterReason.UNSTORABLE, str(error)))
         return rows, rejected
 
-    def _dead_letter(self, record: Record, reason: str, detail: str) -> EncodedRecord:
+    def _dead_letter(self, record: KafkaRecord, reason: str, detail: str) -> EncodedRecord:
         letter = dead_letter(
             self._codec,
             record.topic,
@@ -212,7 +196,7 @@ class Sink:
         self.state.failing_since = self.state.failing_since or self._now()
         self.state.error = str(error)
 
-    def _stored(self, records: Sequence[Record], rows: Sequence[Row]) -> None:
+    def _stored(self, records: Sequence[KafkaRecord], rows: Sequence[Row]) -> None:
         state = self.state
         state.events += len(rows)
         state.batches += 1

@@ -1,1 +1,1 @@
-"""Kafka: producer, reader, compacted reference, topic administration, and a real broker for one machine."""
+"""Kafka: producer, consumer, topic reader, compacted topic, topic administration, and a real broker for one machine."""

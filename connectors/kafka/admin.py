@@ -1,6 +1,6 @@
-"""The registry's topics at the broker: what is missing or differs, and how it is put right.
+"""Compares the topics of the registry with those at the broker, creates missing ones and corrects their settings.
 
-Partition counts are never changed here: a key would move to another partition, away from its state and its order.
+Partition counts are never changed: a key would move to another partition, away from its state and its order.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from connectors.kafka.errors import AdminError, TopicDrift
 from schemas.topics import Topic
 
 TIMEOUT = 30.0
-"""Seconds the broker may take for one request."""
+"""Seconds that the broker may take for one request."""
 
 
 class DriftKind(StrEnum):
-    """How a topic differs from the registry."""
+    """How a topic at the broker differs from the registry."""
 
     MISSING = "missing"
     PARTITIONS = "partitions"
@@ -41,7 +41,15 @@ class DriftKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """One difference; ``found`` is None where the topic is missing."""
+    """One difference between a topic at the broker and the registry.
+
+    Attributes:
+        topic: The topic's name.
+        kind: What differs.
+        setting: The topic setting that differs, ``partitions``, or ``topic`` where the topic is missing.
+        found: The value at the broker; None where the topic is missing.
+        wanted: The registry's value.
+    """
 
     topic: str
     kind: DriftKind
@@ -56,29 +64,50 @@ class Drift:
 
 
 class KafkaAdmin:
-    """Topic administration at one cluster. Every method raises AdminError if the broker refuses or does not answer."""
+    """Topic administration at one cluster."""
 
-    def __init__(self, where: ClusterLike) -> None:
-        self._cluster = as_cluster(where)
-        self._complaints = LastError()
-        options = {"log_level": 0, "error_cb": self._complaints}
+    def __init__(self, cluster: ClusterLike) -> None:
+        self._cluster = as_cluster(cluster)
+        self._last_error = LastError()
+        options = {"log_level": 0, "error_cb": self._last_error}
         self._client = AdminClient(self._cluster.librdkafka() | options)
 
     def partition_counts(self) -> Mapping[str, int]:
-        """Every topic there is → its number of partitions."""
+        """The number of partitions of every topic at the broker, by topic name.
+
+        Raises:
+            AdminError: The broker does not answer.
+        """
         return {name: len(topic.partitions) for name, topic in self._metadata().topics.items()}
 
     def plan(self, topics: Iterable[Topic], replication: int) -> list[Drift]:
-        """What differs from these topics; changes nothing."""
+        """The differences between these topics and the broker's; changes nothing.
+
+        Args:
+            topics: The topics as they should be.
+            replication: The number of replicas that each should have.
+
+        Raises:
+            AdminError: The broker refuses or does not answer.
+        """
         wanted = list(topics)
         counts = self.partition_counts()
         configs = self._configs([topic.name for topic in wanted if topic.name in counts])
         return [drift for topic in wanted for drift in _drifts(topic, replication, counts, configs)]
 
     def apply(self, topics: Iterable[Topic], replication: int) -> list[Drift]:
-        """Create what is missing, set settings that differ, and return what was put right once the broker shows it.
+        """Create missing topics, correct settings that differ, and wait until new topics can be used.
 
-        Raises TopicDrift, before anything is changed, if a topic has another number of partitions.
+        Args:
+            topics: The topics as they should be.
+            replication: The number of replicas that each should have.
+
+        Returns:
+            The differences that were corrected.
+
+        Raises:
+            TopicDrift: A topic has another number of partitions; nothing was changed.
+            AdminError: The broker refuses or does not answer; some topics may be changed.
         """
         wanted = {topic.name: topic for topic in topics}
         found = self.plan(wanted.values(), replication)
@@ -93,26 +122,27 @@ class KafkaAdmin:
         try:
             return self._client.list_topics(timeout=TIMEOUT)
         except KafkaException as error:
-            self._client.poll(0)  # hands over the complaints
-            why = self._complaints.explain(error.args[0].str())
+            self._client.poll(0)  # runs error_cb
+            why = self._last_error.explain(error.args[0].str())
             raise AdminError(f"{self._cluster} does not answer: {why}") from error
 
     def _configs(self, names: Sequence[str]) -> Mapping[str, Mapping[str, str]]:
         if not names:
             return {}
-        asked = self._client.describe_configs([ConfigResource(ResourceType.TOPIC, name) for name in names])
-        answers = {resource.name: _result(resource.name, future) for resource, future in asked.items()}
-        return {name: {entry.name: entry.value for entry in found.values()} for name, found in answers.items()}
+        futures = self._client.describe_configs([ConfigResource(ResourceType.TOPIC, name) for name in names])
+        configs = {resource.name: _result(resource.name, future) for resource, future in futures.items()}
+        return {name: {entry.name: entry.value for entry in config.values()} for name, config in configs.items()}
 
     def _create(self, topics: Sequence[Topic], replication: int) -> None:
         if not topics:
             return
-        made = [
+        new_topics = [
             NewTopic(topic.name, topic.partitions, replication, config=dict(_wanted_config(topic, replication)))
             for topic in topics
         ]
-        for name, future in self._client.create_topics(made, request_timeout=TIMEOUT).items():
-            _result(name, future, fine=KafkaError.TOPIC_ALREADY_EXISTS)  # somebody else applies the same registry
+        for name, future in self._client.create_topics(new_topics, request_timeout=TIMEOUT).items():
+            # Another process may apply the same registry at the same time.
+            _result(name, future, ignored_error=KafkaError.TOPIC_ALREADY_EXISTS)
 
     def _alter(self, drifts: Sequence[Drift]) -> None:
         if not drifts:
@@ -133,9 +163,9 @@ class KafkaAdmin:
             _result(resource.name, future)
 
     def _await_leaders(self, topics: Mapping[str, int]) -> None:
-        """Wait until a client that asks now can use these topics."""
+        """Wait until every partition of these topics has a leader; before that, clients get errors."""
         deadline = time.monotonic() + TIMEOUT
-        while waiting := [name for name, count in topics.items() if not _led(self._metadata(), name, count)]:
+        while waiting := [name for name, count in topics.items() if not _has_leaders(self._metadata(), name, count)]:
             if time.monotonic() > deadline:
                 raise AdminError(f"created, but without a leader after {TIMEOUT:g} s: {', '.join(waiting)}")
             time.sleep(0.05)
@@ -157,7 +187,10 @@ def _drifts(
 
 
 def _wanted_config(topic: Topic, replication: int) -> Mapping[str, str]:
-    """The topic's settings; an acknowledged record is on all replicas but one, so that one may fail."""
+    """The topic's settings at the broker.
+
+    An acknowledged record is on all replicas but one, so that one replica may be down without stopping writes.
+    """
     config = {
         "cleanup.policy": topic.cleanup_policy,
         "min.insync.replicas": str(max(1, replication - 1)),
@@ -169,32 +202,32 @@ def _wanted_config(topic: Topic, replication: int) -> Mapping[str, str]:
 
 
 def _refuse_other_partitions(drifts: Sequence[Drift]) -> None:
-    wrong = [drift for drift in drifts if drift.kind is DriftKind.PARTITIONS]
-    if not wrong:
+    refused = [drift for drift in drifts if drift.kind is DriftKind.PARTITIONS]
+    if not refused:
         return
-    lines = "\n".join(f"  {drift}" for drift in wrong)
+    lines = "\n".join(f"  {drift}" for drift in refused)
     raise TopicDrift(
         f"partition counts differ from the registry:\n{lines}\n"
-        "They are not changed here: every key would move away from its state. Set SMSFLOW_PARTITIONS to what is "
-        "there, or, on a topic nobody needs any more, delete it and apply again."
+        "They are not changed: every key would move away from its state. Set SMSFLOW_PARTITIONS to the number of "
+        "partitions found. Or, if the topic's records are not needed, delete the topic and apply again."
     )
 
 
-def _led(metadata: ClusterMetadata, name: str, partitions: int) -> bool:
+def _has_leaders(metadata: ClusterMetadata, name: str, partitions: int) -> bool:
     topic = metadata.topics.get(name)
     return (
         topic is not None
         and len(topic.partitions) == partitions
-        and all(part.leader >= 0 for part in topic.partitions.values())
+        and all(partition.leader >= 0 for partition in topic.partitions.values())
     )
 
 
-def _result(name: str, future: Future[Any], fine: int | None = None) -> Any:
-    """The answer for one topic. Raises AdminError unless the error is ``fine``."""
+def _result(name: str, future: Future[Any], ignored_error: int | None = None) -> Any:
+    """The broker's answer about one topic; None for the ignored error."""
     try:
         return future.result(TIMEOUT)
     except KafkaException as error:
-        if error.args[0].code() == fine:
+        if error.args[0].code() == ignored_error:
             return None
         raise AdminError(f"{name}: {error.args[0].str()}") from error
     except TimeoutError as error:

@@ -1,4 +1,4 @@
-"""Where a Kafka cluster is and how one gets in, said once and told to each client in its own words."""
+"""A Kafka cluster's address and credentials, given to each Kafka library as the options it expects."""
 
 from __future__ import annotations
 
@@ -18,10 +18,18 @@ _HINTS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cluster:
-    """``bootstrap``: host:port, several by commas. ``protocol`` and ``mechanism`` are Kafka's words; the files are PEM.
+    """Address and credentials of one Kafka cluster. A broker's name is always checked against its certificate.
 
-    Without ``ca_file`` the system's certificate authorities are trusted; ``cert_file`` and ``key_file`` are for brokers
-    that ask clients for a certificate. The broker's name is always checked against its certificate.
+    Attributes:
+        bootstrap: ``host:port``, several separated by commas.
+        protocol: Kafka's ``security.protocol``: PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL.
+        mechanism: Kafka's ``sasl.mechanism``, needed where the protocol begins with SASL.
+        username: The SASL user.
+        password: The SASL password.
+        ca_file: PEM file of the certificate authorities to trust; the system's ones if None.
+        cert_file: PEM file of the client's certificate, for brokers that ask for one.
+        key_file: PEM file of that certificate's private key.
+        key_password: The password of ``key_file``, if it has one.
     """
 
     bootstrap: str
@@ -39,12 +47,12 @@ class Cluster:
 
     @property
     def tls(self) -> bool:
-        """Whether it is spoken to through TLS."""
+        """Whether connections are encrypted with TLS."""
         return self.protocol.endswith("SSL")
 
     @property
     def sasl(self) -> bool:
-        """Whether it asks for a name and a password."""
+        """Whether clients log in with a user and a password."""
         return self.protocol.startswith("SASL_")
 
     def librdkafka(self) -> dict[str, Any]:
@@ -63,7 +71,11 @@ class Cluster:
         return {name: value for name, value in options.items() if value is not None}
 
     def aiokafka(self) -> dict[str, Any]:
-        """The keywords of aiokafka's clients."""
+        """The keyword arguments of aiokafka's clients.
+
+        Raises:
+            OSError: A certificate file cannot be read, or has no certificate in it (``ssl.SSLError``).
+        """
         options: dict[str, Any] = {"bootstrap_servers": self.bootstrap, "security_protocol": self.protocol}
         if self.tls:
             options["ssl_context"] = self.ssl_context()
@@ -76,7 +88,11 @@ class Cluster:
         return options
 
     def ssl_context(self) -> ssl.SSLContext | None:
-        """What Python's own clients need for TLS; None without it. Raises OSError, ssl.SSLError for unusable files."""
+        """The TLS settings for clients written in Python; None without TLS.
+
+        Raises:
+            OSError: A certificate file cannot be read, or has no certificate in it (``ssl.SSLError``).
+        """
         if not self.tls:
             return None
         context = ssl.create_default_context(cafile=self.ca_file)
@@ -86,34 +102,38 @@ class Cluster:
 
 
 ClusterLike = Cluster | str
-"""A cluster; a mere address is one that speaks plaintext."""
+"""A cluster, or the bootstrap address of one that speaks plaintext."""
 
 
-def as_cluster(where: ClusterLike) -> Cluster:
-    """The cluster that is meant."""
-    return where if isinstance(where, Cluster) else Cluster(bootstrap=where)
+def as_cluster(cluster: ClusterLike) -> Cluster:
+    """The cluster itself; a bare ``host:port`` becomes a plaintext cluster."""
+    return cluster if isinstance(cluster, Cluster) else Cluster(bootstrap=cluster)
 
 
 class LastError:
-    """Takes what librdkafka says beside its answers (``error_cb``): why a broker that is there does not answer.
+    """Remembers the last TLS or login error that librdkafka reported outside of a call (its ``error_cb``).
 
-    ``log`` is told all of it, as librdkafka itself would where nobody takes it.
+    librdkafka's calls then fail with a time-out only; ``explain`` adds the reason that stands behind it.
+
+    Args:
+        logger: Gets every error reported, as librdkafka itself would log it; None for short-lived clients.
     """
 
-    def __init__(self, log: logging.Logger | None = None) -> None:
-        self._log = log
+    def __init__(self, logger: logging.Logger | None = None) -> None:
+        self._logger = logger
         self._last = ""
 
     def __call__(self, error: KafkaError) -> None:
-        if self._log is not None:
-            self._log.error("%s", error.str())
+        """Take an error from librdkafka, with a hint if it is about TLS or the login."""
+        if self._logger is not None:
+            self._logger.error("%s", error.str())
         if error.code() in _HINTS:
             self._last = f"{error.str()}; {_HINTS[error.code()]}"
 
     def explain(self, error: str) -> str:
-        """The error, with what is behind it."""
+        """The error of a call, followed by the last reported error if there is one."""
         return f"{error}: {self._last}" if self._last else error
 
     def clear(self) -> None:
-        """All is well: what was said before is behind nothing that comes."""
+        """Forget the last reported error; it does not explain later failures."""
         self._last = ""

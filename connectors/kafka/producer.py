@@ -1,7 +1,7 @@
-"""Publishing from asyncio at a few microseconds a record: librdkafka batches and retries, the loop only looks in.
+"""Publishes from asyncio: librdkafka batches and retries in its own threads, the event loop collects the deliveries.
 
-Deliveries are asked for from the loop itself, once a millisecond and only while some are outstanding. A polling thread
-would fight the loop for the interpreter's lock at every delivery.
+The event loop polls once a millisecond, and only while deliveries are outstanding. A polling thread would compete with
+the loop for the interpreter's lock at every delivery.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from connectors.kafka.errors import PublishError
 from schemas.codec import EncodedRecord
 
 POLL_SECONDS = 0.001
-librdkafka_log = logging.getLogger(f"{__package__}.librdkafka")
-"""Where clients that live long tell of lost brokers, which they find again by themselves."""
+librdkafka_logger = logging.getLogger(f"{__package__}.librdkafka")
+"""Gets what long-lived clients report about lost brokers; librdkafka reconnects by itself."""
 
 DEFAULTS: dict[str, Any] = {
     "acks": "all",
     "enable.idempotence": True,
-    "partitioner": "murmur2_random",  # Java's and Faust's: librdkafka's own default sends keys elsewhere
+    "partitioner": "murmur2_random",  # as Java's client and Faust; librdkafka's own default puts keys elsewhere
     "linger.ms": 2,
     "compression.type": "none",
     "delivery.timeout.ms": 120_000,
@@ -34,7 +34,7 @@ DEFAULTS: dict[str, Any] = {
 
 
 class _PublishedBatch:
-    """What one `KafkaPublisher.publish` waits for."""
+    """The deliveries that one call of ``KafkaPublisher.publish`` waits for."""
 
     __slots__ = ("error", "failed", "future", "left")
 
@@ -44,8 +44,8 @@ class _PublishedBatch:
         self.error = ""
         self.future = future
 
-    def delivered(self, error: KafkaError | None, message: Message | None) -> None:
-        """One record of this batch is through, or given up; called by librdkafka inside ``poll``."""
+    def on_delivery(self, error: KafkaError | None, message: Message | None) -> None:
+        """Count one record as delivered or given up; librdkafka calls this method inside ``poll``."""
         if error is not None:
             self.failed += 1
             self.error = self.error or f"{message.topic() if message else 'refused at once'}: {error.str()}"
@@ -55,24 +55,28 @@ class _PublishedBatch:
 
 
 class KafkaPublisher:
-    """A producer for the coroutines of one event loop at a time.
+    """A producer for the coroutines of one event loop at a time (port ``Publisher``).
 
-    ``extra`` overrides `DEFAULTS`: librdkafka's names with underscores for dots. Build it early: for its first second
-    it is still asking the broker for a producer id.
+    Build it early: during its first second it waits for a producer id from the broker.
+
+    Args:
+        cluster: The Kafka cluster.
+        **extra: Options that override ``DEFAULTS``: librdkafka's names with underscores in place of dots.
     """
 
-    def __init__(self, where: ClusterLike, **extra: Any) -> None:
-        given = {name.replace("_", "."): value for name, value in extra.items()}
-        self._complaints = LastError(librdkafka_log)
-        options = {**DEFAULTS, **as_cluster(where).librdkafka(), "error_cb": self._complaints, **given}
-        self._producer = Producer(options, logger=librdkafka_log)
+    def __init__(self, cluster: ClusterLike, **extra: Any) -> None:
+        overrides = {name.replace("_", "."): value for name, value in extra.items()}
+        self._last_error = LastError(librdkafka_logger)
+        options = {**DEFAULTS, **as_cluster(cluster).librdkafka(), "error_cb": self._last_error, **overrides}
+        self._producer = Producer(options, logger=librdkafka_logger)
         self._outstanding = 0
         self._polled_by: asyncio.AbstractEventLoop | None = None
 
     async def publish(self, records: Sequence[EncodedRecord]) -> None:
-        """Return when all in-sync replicas have every record.
+        """Return when all in-sync replicas have every record. Records of one key and one call keep their order.
 
-        Records of one key and call keep their order. Raises PublishError if one was given up; the others may be there.
+        Raises:
+            PublishError: At least one record was given up; the others may be on the topic.
         """
         if not records:
             return
@@ -81,44 +85,58 @@ class KafkaPublisher:
         self._outstanding += 1
         try:
             for record in records:
-                while not self._produced(record, batch):  # noqa: ASYNC110  librdkafka does not tell of new room
+                while not self._produce(record, batch):  # noqa: ASYNC110  librdkafka does not signal free space
                     await asyncio.sleep(POLL_SECONDS)
-            self._poll_soon(loop)
+            self._schedule_poll(loop)
             await batch.future
         finally:
             self._outstanding -= 1
         if batch.failed:
-            why = self._complaints.explain(batch.error)
+            why = self._last_error.explain(batch.error)
             raise PublishError(f"{batch.failed} of {len(records)} records were not acknowledged: {why}")
-        self._complaints.clear()
+        self._last_error.clear()
 
     def flush(self, timeout: float = 30) -> None:
-        """Wait until everything produced is through. Raises PublishError if it is not within ``timeout`` seconds."""
+        """Wait until every produced record is delivered or given up.
+
+        Args:
+            timeout: Seconds to wait.
+
+        Raises:
+            PublishError: Deliveries are still outstanding after ``timeout``.
+        """
         left = self._producer.flush(timeout)
         if left:
             raise PublishError(f"{left} records were not acknowledged within {timeout} s")
 
     def close(self, timeout: float = 30) -> None:
-        """Flush; the producer may not be used afterwards."""
+        """Flush; the publisher may not be used afterwards.
+
+        Args:
+            timeout: Seconds to wait.
+
+        Raises:
+            PublishError: Deliveries are still outstanding after ``timeout``.
+        """
         self.flush(timeout)
 
-    def _produced(self, record: EncodedRecord, batch: _PublishedBatch) -> bool:
-        """Hand one record over; False if librdkafka's queue is full for now."""
+    def _produce(self, record: EncodedRecord, batch: _PublishedBatch) -> bool:
+        """Hand one record to librdkafka; False if its queue is full for now."""
         try:
             if record.headers:
                 self._producer.produce(
-                    record.topic, record.value, record.key, on_delivery=batch.delivered, headers=list(record.headers)
+                    record.topic, record.value, record.key, on_delivery=batch.on_delivery, headers=list(record.headers)
                 )
             else:
-                self._producer.produce(record.topic, record.value, record.key, on_delivery=batch.delivered)
+                self._producer.produce(record.topic, record.value, record.key, on_delivery=batch.on_delivery)
         except BufferError:
             self._producer.poll(0)
             return False
-        except KafkaException as error:  # too large, or the producer is beyond repair: this record will not go
-            batch.delivered(error.args[0], None)
+        except KafkaException as error:  # the record is too large, or the producer failed for good: no retry helps
+            batch.on_delivery(error.args[0], None)
         return True
 
-    def _poll_soon(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _schedule_poll(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._polled_by is not loop:
             self._polled_by = loop
             loop.call_later(POLL_SECONDS, self._poll, loop)
@@ -127,4 +145,4 @@ class KafkaPublisher:
         self._polled_by = None
         self._producer.poll(0)
         if self._outstanding:
-            self._poll_soon(loop)
+            self._schedule_poll(loop)

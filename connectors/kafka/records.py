@@ -1,4 +1,4 @@
-"""A record as it was read, in types of our own."""
+"""A consumed Kafka record as a type of this project."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _Headers = Sequence[tuple[str, bytes | None]]  # of a message that was read; its
 
 @dataclass(frozen=True, slots=True)
 class ConsumedRecord:
-    """One Kafka record; ``timestamp`` is UTC, the producer's unless the topic says otherwise."""
+    """One Kafka record. ``timestamp`` is in UTC: the producer's time, unless the topic is set to the broker's."""
 
     topic: str
     partition: int

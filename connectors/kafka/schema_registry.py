@@ -1,7 +1,7 @@
-"""Our schemas at a Confluent Schema Registry: checked for compatibility first, then registered, before anything starts.
+"""Checks this project's Avro schemas at a Confluent Schema Registry and registers them, before anything starts.
 
 Subjects follow TopicNameStrategy: ``<topic>-value``. How strictly a subject is checked is the registry's setting; its
-default is BACKWARD: this release reads what the latest one wrote.
+default is BACKWARD: this release reads what the release before it wrote.
 """
 
 from __future__ import annotations
@@ -17,24 +17,37 @@ from schemas.codec import Codec
 from schemas.topics import REGISTRY, Topic
 
 T = TypeVar("T")
-_UNKNOWN_SUBJECT = {40401, 40402}  # the registry's codes: subject, version not found
+_UNKNOWN_SUBJECT = {40401, 40402}  # the registry's error codes: subject not found, version not found
 _UNKNOWN_ID = {40403}
 _CONFLICT = 409
 _CLIENT = {"timeout": 10, "max.retries": 2, "retries.wait.ms": 200}
-_REMEMBERED_IDS = 1024
+_CACHED_IDS = 1024
 
 
 def registered_codec(url: str, topics: Iterable[Topic] = REGISTRY) -> Codec:
-    """A codec with the registry's ids, after `SchemaRegistry.register`; ids it meets later are looked up there."""
+    """A codec that writes the registry's schema ids and looks unknown ids up there.
+
+    Args:
+        url: See ``SchemaRegistry``.
+        topics: The topics whose schemas are registered first.
+
+    Raises:
+        IncompatibleSchema: A schema fails its subject's compatibility check; nothing was registered.
+        SchemaRegistryError: The registry refuses or does not answer, or its client is not installed.
+    """
     registry = SchemaRegistry(url)
     ids = registry.register(topics)
     return Codec(ids, registry.find)
 
 
 class SchemaRegistry:
-    """One registry. ``url`` may carry ``user:password@``, and name several servers by commas.
+    """One Schema Registry.
 
-    Every method raises SchemaRegistryError if it does not answer.
+    Args:
+        url: Its address, which may have ``user:password@`` in it; several addresses separated by commas.
+
+    Raises:
+        SchemaRegistryError: The registry's client is not installed, or ``url`` is not a URL.
     """
 
     def __init__(self, url: str) -> None:
@@ -47,13 +60,18 @@ class SchemaRegistry:
             self._client = SchemaRegistryClient({"url": url, **_CLIENT})
         except ValueError as error:
             raise SchemaRegistryError(f"Schema Registry {self._url}: {error}") from error
-        self.find = lru_cache(_REMEMBERED_IDS)(self._find)
-        """Wire id → the schema registered under it, None if there is none; asked once per id."""
+        self.find = lru_cache(_CACHED_IDS)(self._find)
+        """Schema id → the schema registered under it, None if there is none. Each id is requested once."""
 
     def register(self, topics: Iterable[Topic] = REGISTRY) -> Mapping[str, int]:
-        """Register the newest schema of each topic's record; answers record name → wire id.
+        """Register the newest schema of each topic's record.
 
-        Raises IncompatibleSchema, before anything is registered, if one of them fails its subject's check.
+        Returns:
+            The schema id by record name.
+
+        Raises:
+            IncompatibleSchema: A schema fails its subject's compatibility check; nothing was registered.
+            SchemaRegistryError: The registry refuses or does not answer.
         """
         wanted = [(f"{topic.name}-value", _newest_files()[topic.record.__name__]) for topic in topics]
         problems = [problem for subject, file in wanted if (problem := self._problem(subject, file))]
@@ -62,14 +80,14 @@ class SchemaRegistry:
         return {file.name: self._register(subject, file) for subject, file in wanted}
 
     def close(self) -> None:
-        """Give up its connections; `find` answers no more."""
+        """Close the connections; ``find`` cannot be used afterwards."""
         self._client.close()
 
     def _problem(self, subject: str, file: AvroFile) -> str | None:
-        def asked() -> bool:
+        def is_compatible() -> bool:
             return bool(self._client.test_compatibility_all_versions(subject, _schema(file)))
 
-        if self._ask(subject, asked, unless=_UNKNOWN_SUBJECT) is False:
+        if self._ask(subject, is_compatible, unless=_UNKNOWN_SUBJECT) is False:
             return f"{subject}: {file.name} version {file.version}"
         return None
 
@@ -80,16 +98,16 @@ class SchemaRegistry:
 
     def _find(self, schema_id: int) -> Any:
         found = self._ask(f"id {schema_id}", lambda: self._client.get_schema(schema_id), unless=_UNKNOWN_ID)
-        if found is None or found.schema_type != "AVRO":  # somebody's JSON or Protobuf: no record of ours
+        if found is None or found.schema_type != "AVRO":  # JSON or Protobuf: not a record of this project
             return None
         assert found.schema_str is not None  # the registry answers an id with its schema
         return json.loads(found.schema_str)
 
-    def _ask(self, what: str, question: Callable[[], T], unless: Collection[int | None] = ()) -> T | None:
-        """The answer; None if the registry's error code is among ``unless``."""
+    def _ask(self, what: str, request: Callable[[], T], unless: Collection[int | None] = ()) -> T | None:
+        """The registry's answer to a request; None if it answers with an error code among ``unless``."""
         try:
-            return question()
-        except Exception as error:  # the client lets errors of its HTTP library through, which is not ours to name
+            return request()
+        except Exception as error:  # the client also raises errors of its HTTP library, which has no stable name
             if getattr(error, "error_code", None) in unless:
                 return None
             if getattr(error, "http_status_code", None) == _CONFLICT:
@@ -98,7 +116,7 @@ class SchemaRegistry:
 
 
 def _newest_files() -> Mapping[str, AvroFile]:
-    return {file.name: file for file in avro_files()}  # they come oldest version first
+    return {file.name: file for file in avro_files()}  # a newer version comes later and wins
 
 
 def _schema(file: AvroFile) -> Any:
@@ -110,11 +128,11 @@ def _schema(file: AvroFile) -> Any:
 def _advice(url: str, problems: Iterable[str]) -> str:
     lines = "\n".join(f"  {problem}" for problem in problems)
     return (
-        f"the Schema Registry {url} says that this release cannot read what is on the topics:\n{lines}\n"
-        "Give every new field a default and keep the old ones' names and types (add a new version of the .avsc), "
-        "or run the release that wrote the latest version."
+        f"the Schema Registry {url} says that this release cannot read records that are on the topics:\n{lines}\n"
+        "Add a new version of the .avsc file in which every new field has a default and every old field keeps its name "
+        "and type. Or run the release that wrote the latest version."
     )
 
 
 def _without_password(url: str) -> str:
-    return ",".join(part.rpartition("@")[2] if "@" in part else part for part in url.split(","))
+    return ",".join(address.rpartition("@")[2] for address in url.split(","))

@@ -12,7 +12,11 @@ EVENTS_PATH = "/twilio/events"
 
 
 def check_url(setting: str, url: str) -> None:
-    """Raise SettingError unless this is an http(s) URL with a host and without query, fragment or credentials."""
+    """Check that this is an http(s) URL with a host and without query, fragment or credentials.
+
+    Raises:
+        SettingError: It is not; the setting is named.
+    """
     try:
         parts = urlsplit(url)
         usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0

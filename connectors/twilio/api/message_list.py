@@ -17,10 +17,10 @@ from twilio.base.exceptions import TwilioException
 
 from connectors.twilio.api.account import TwilioAccount
 from connectors.twilio.api.matching import ListRow, Match, day, match, window
-from connectors.twilio.api.sender import Now
 from connectors.twilio.api.transport import Transport
 from connectors.twilio.errors import CallError, MessageListUnavailable
 from schemas.attempt_results import attempt_result
+from schemas.ports import Clock
 from schemas.records import AttemptResult, Dispatch, ListEntry, Outcome
 
 PAGE_SIZE = 1000
@@ -29,14 +29,15 @@ MAX_PAGES = 20
 
 
 class TwilioMessageList:
-    """One account's message list. ``transport`` may be shared with a `TwilioSender`; who made it closes it."""
+    """One account's message list. ``transport`` may be shared with a ``TwilioSender``; its maker closes it."""
 
-    def __init__(self, account: TwilioAccount, transport: Transport, clock: Now, page_size: int = PAGE_SIZE) -> None:
+    def __init__(self, account: TwilioAccount, transport: Transport, clock: Clock, page_size: int = PAGE_SIZE) -> None:
         self._messages = account.messages(transport)
         self._clock = clock
         self._page_size = page_size
 
     async def find(self, look_up: Dispatch) -> AttemptResult:
+        """What became of an attempt. See ``schemas.ports.MessageList``."""
         try:
             found = await self._find(look_up)
         except MessageListUnavailable as error:

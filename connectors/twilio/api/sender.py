@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from types import MappingProxyType
-from typing import Protocol
 
 from msgspec.structs import replace
 from twilio.base.exceptions import TwilioException
@@ -17,9 +16,10 @@ from connectors.twilio.api.create_params import create_params
 from connectors.twilio.api.transport import PendingCall, Transport, calling
 from connectors.twilio.errors import CallError, NotSent
 from schemas.attempt_results import attempt_result
+from schemas.ports import Clock, LastCheck
 from schemas.records import AttemptResult, Dispatch, Outcome
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 # What an HTTP status makes certain. A 5xx may have been executed, a 503 included (Twilio's error 20500); a 429 had no
 # effect (error 20429); a 408 comes from a proxy that does not say what it passed on; a redirect is no answer at all.
@@ -36,25 +36,21 @@ BY_CLASS: Mapping[int, tuple[Outcome, str]] = MappingProxyType(
 )
 
 
-class Now(Protocol):
-    """The part of a clock that is needed here."""
-
-    def now(self) -> datetime: ...
-
-
 class TwilioSender:
-    """One account's sender. ``transport`` may be shared with a `TwilioMessageList`; who made it closes it."""
+    """One account's sender. ``transport`` may be shared with a ``TwilioMessageList``; its maker closes it."""
 
-    def __init__(self, account: TwilioAccount, transport: Transport, clock: Now) -> None:
+    def __init__(self, account: TwilioAccount, transport: Transport, clock: Clock) -> None:
         self._account = account
         self._messages = account.messages(transport)
         self._clock = clock
 
     @property
     def timeout(self) -> float:
+        """Seconds after which a call has ended."""
         return self._account.timeout
 
-    async def send(self, attempt: Dispatch, last_check: Callable[[], str | None]) -> AttemptResult:
+    async def send(self, attempt: Dispatch, last_check: LastCheck) -> AttemptResult:
+        """Make one call, at most once. See ``schemas.ports.SmsSender``."""
         call = PendingCall(last_check)
         fields = create_params(attempt, self._account, self._clock.now())
         try:
@@ -75,12 +71,12 @@ class TwilioSender:
             outcome = Outcome.NOT_SENT if isinstance(error, NotSent) else Outcome.UNKNOWN
             return self._answer(attempt, outcome, error.reason, error.detail)
         if call.status is None:
-            log.error("attempt %s: the SDK failed", attempt.attempt_id, exc_info=error)
+            logger.error("attempt %s: the SDK failed", attempt.attempt_id, exc_info=error)
             outcome = Outcome.UNKNOWN if call.written else Outcome.NOT_SENT
             return self._answer(attempt, outcome, "client_error", repr(error))
-        return self._judged(attempt, call, call.status, error)
+        return self._classified(attempt, call, call.status, error)
 
-    def _judged(self, attempt: Dispatch, call: PendingCall, status: int, error: Exception) -> AttemptResult:
+    def _classified(self, attempt: Dispatch, call: PendingCall, status: int, error: Exception) -> AttemptResult:
         outcome, reason = classify_response(status)
         return replace(
             self._answer(attempt, outcome, reason, _words(error)),

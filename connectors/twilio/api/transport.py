@@ -58,6 +58,7 @@ class GatedRequest(aiohttp.ClientRequest):
     """Asks the call's check at the last moment: the head is buffered and goes out with the body's first byte."""
 
     async def send(self, conn: Connection) -> aiohttp.ClientResponse:
+        """Send the head; the call's check is asked when the body is written."""
         call = _CALL.get()
         if call is not None and not self._body:
             call.written = True  # without a body there is nothing to gate: reading may be repeated
@@ -66,6 +67,7 @@ class GatedRequest(aiohttp.ClientRequest):
     async def write_bytes(
         self, writer: AbstractStreamWriter, conn: Connection, content_length: int | None = None
     ) -> None:
+        """Write the body, unless the call's check objects. Nothing waits between the check and the write."""
         call = _CALL.get()
         if call is not None and (refused := _refusal(call, conn)) is not None:
             assert conn.protocol is not None
