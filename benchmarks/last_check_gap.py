@@ -40,7 +40,8 @@ from connectors.clock import SystemClock
 from connectors.simulator.model.settings import ACCOUNT_SID, AUTH_TOKEN
 from connectors.twilio.api.account import TwilioAccount
 from connectors.twilio.api.sender import TwilioSender
-from schemas.records import AttemptResult, Dispatch, Lane
+from schemas.enums import Lane
+from schemas.records import AttemptResult, Dispatch
 
 _SO_TIMESTAMPNS = 35  # <asm-generic/socket.h>; the answer is a struct timespec
 _CERTIFICATE = "LAST_CHECK_GAP_CERTIFICATE"

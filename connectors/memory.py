@@ -17,8 +17,9 @@ from connectors.kafka.errors import PublishError
 from connectors.twilio.errors import MessageListUnavailable
 from schemas.attempt_results import attempt_result
 from schemas.codec import EncodedRecord
+from schemas.enums import Outcome
 from schemas.ports import Clock, LastCheck
-from schemas.records import AttemptResult, Dispatch, ListEntry, Outcome
+from schemas.records import AttemptResult, Dispatch, ListEntry
 
 
 @dataclass(frozen=True, slots=True)

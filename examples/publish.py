@@ -9,7 +9,8 @@ from uuid import uuid4
 from confluent_kafka import KafkaError, Message, Producer
 
 from schemas.codec import Codec
-from schemas.records import MessageClass, SendRequest
+from schemas.enums import MessageClass
+from schemas.records import SendRequest
 from schemas.topics import SMS_REQUESTS
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from schemas.records import AttemptResult, Dispatch, Outcome
+from schemas.enums import Outcome
+from schemas.records import AttemptResult, Dispatch
 
 MAX_DETAIL_CHARS = 500
 """Characters of ``detail`` that a result repeats: it is written by others and has no bound of its own."""

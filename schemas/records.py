@@ -8,50 +8,10 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
-from enum import StrEnum
 
 from msgspec import Struct, field
 
-
-class MessageClass(StrEnum):
-    """What a message is for; it decides lane, deadline and what happens when an outcome stays unknown."""
-
-    OTP = "otp"
-    TRANSACTIONAL = "transactional"
-    MARKETING = "marketing"
-    CONVERSATION = "conversation"
-
-
-class Lane(StrEnum):
-    """Which dispatch topic an attempt takes: urgent before normal before bulk."""
-
-    URGENT = "urgent"
-    NORMAL = "normal"
-    BULK = "bulk"
-
-
-class Action(StrEnum):
-    """What the sender stage is asked to do."""
-
-    SEND = "send"
-    LOOK_UP = "look_up"
-
-
-class Outcome(StrEnum):
-    """What is known of one attempt. The order of certainty is in ``processors.core.person.settlement``."""
-
-    ACCEPTED = "accepted"
-    REJECTED = "rejected"
-    NOT_SENT = "not_sent"
-    UNKNOWN = "unknown"
-    ABSENT = "absent"
-
-
-class ConsentState(StrEnum):
-    """What a consent change says."""
-
-    OPTED_OUT = "opted_out"
-    OPTED_IN = "opted_in"
+from schemas.enums import Action, ConsentState, Lane, MessageClass, Outcome
 
 
 class SendRequest(Struct, frozen=True, kw_only=True, gc=False):

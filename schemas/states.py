@@ -8,7 +8,8 @@ from enum import StrEnum
 
 from msgspec import Struct, field
 
-from schemas.records import ConsentState, Dispatch, Lane, ListEntry, Outcome, SendRequest
+from schemas.enums import ConsentState, Lane, Outcome
+from schemas.records import Dispatch, ListEntry, SendRequest
 
 
 class Phase(StrEnum):

@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Literal
 
 from schemas import records
-from schemas.records import Lane
+from schemas.enums import Lane
 
 CleanupPolicy = Literal["delete", "compact"]
 

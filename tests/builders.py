@@ -9,15 +9,13 @@ from typing import Any
 from processors.core.person.decision import PersonState
 from processors.core.policy import Policy
 from processors.policies.load import load
+from schemas.enums import ConsentState, Lane, Outcome
 from schemas.records import (
     AttemptResult,
     ConsentChange,
-    ConsentState,
     Dispatch,
     InboundMessage,
-    Lane,
     ListEntry,
-    Outcome,
     SendRequest,
     TwilioCallback,
 )

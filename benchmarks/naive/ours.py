@@ -10,7 +10,8 @@ from confluent_kafka import Producer
 from benchmarks.naive.schedule import Result, Schedule, count, rows_of
 from processors.local.simulated_senders import POOL
 from schemas.codec import Codec
-from schemas.records import ConsentChange, ConsentState, Failed, SendRequest
+from schemas.enums import ConsentState
+from schemas.records import ConsentChange, Failed, SendRequest
 from schemas.topics import SMS_CONSENT, SMS_REQUESTS
 from tests.crash.batch_checker import REST_S, BatchChecker
 from tests.crash.records import ReadRecord, attempt_of, message_of

@@ -1,5 +1,8 @@
-"""One thread for everything that blocks on ClickHouse: chDB's calls hold the interpreter's lock only in part, an event
-loop must not wait for them, and reports and inserts take turns by themselves."""
+"""One thread for everything that blocks on ClickHouse.
+
+chDB's calls hold the interpreter's lock only in part, an event loop must not wait for them, and on one thread reports
+and inserts take turns.
+"""
 
 from __future__ import annotations
 

@@ -108,7 +108,11 @@ class ClickHouseReports:
 
 
 def known_grouping(by: str) -> By:
-    """``by`` if costs can be grouped by it. Raises UnknownReport."""
+    """``by``, if costs can be grouped by it.
+
+    Raises:
+        UnknownReport: They cannot; the groupings there are are named.
+    """
     if by not in GROUPINGS:
         raise UnknownReport(f"cost by {by}: expected one of {', '.join(GROUPINGS)}")
     return by

@@ -71,7 +71,7 @@ class CompactedTopic:
     async def start(self) -> None:
         """Begin to read; wait for `caught_up` to have all of it. A broker that is away is waited for."""
         if self._task is None:
-            self._task = asyncio.create_task(self._keep_following(), name=f"follow {self._topic}")
+            self._task = asyncio.create_task(self._follow_forever(), name=f"follow {self._topic}")
 
     async def stop(self) -> None:
         """Stop reading; what was read stays, and ages."""
@@ -81,7 +81,7 @@ class CompactedTopic:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
 
-    async def _keep_following(self) -> None:
+    async def _follow_forever(self) -> None:
         while True:
             try:
                 await self._follow()

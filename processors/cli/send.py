@@ -20,7 +20,8 @@ from processors.policies.rows import PolicyError
 from processors.settings.model import Settings
 from processors.wiring.command_settings import client_settings
 from processors.wiring.factories import build_cluster, build_codec, build_policy
-from schemas.records import MessageClass, SendRequest
+from schemas.enums import MessageClass
+from schemas.records import SendRequest
 from schemas.topics import SMS_REQUESTS
 
 

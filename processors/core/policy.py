@@ -15,7 +15,7 @@ from processors.core.inbound.auto_reply import DEFAULT_TEXTS, ReplyTexts
 from processors.core.inbound.meaning import Meaning
 from processors.core.sms.rate_card import RateCard
 from processors.core.sms.retry_policy import Codes, RetrySchedule
-from schemas.records import Lane, MessageClass
+from schemas.enums import Lane, MessageClass
 
 
 class UnknownSenderError(LookupError):

@@ -10,7 +10,8 @@ from itertools import cycle, islice
 from pathlib import Path
 
 from processors.local.simulated_senders import POOL
-from schemas.records import MessageClass, SendRequest
+from schemas.enums import MessageClass
+from schemas.records import SendRequest
 
 # Numbers reserved for fiction: 555-0100 to 555-0199 of every North American area code
 # (https://nationalnanpa.com/number_resource_info/555_numbers.html), 07700 900000 to 900999

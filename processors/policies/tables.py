@@ -27,7 +27,7 @@ from processors.policies.fields import (
     YesOrEmpty,
 )
 from processors.policies.rows import PolicyError, PolicyRow, check_rows, csv_rows, toml_sections
-from schemas.records import Lane, MessageClass
+from schemas.enums import Lane, MessageClass
 
 
 class CodeRow(PolicyRow):

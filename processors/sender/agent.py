@@ -11,8 +11,9 @@ from processors.sender.attempt_runner import AttemptRunner
 from processors.sender.dependencies import SenderDeps
 from processors.streaming.dead_letters import DeadLetters
 from processors.streaming.kafka_message import KafkaEvent
+from schemas.enums import Action
 from schemas.errors import DecodeError
-from schemas.records import Action, Dispatch
+from schemas.records import Dispatch
 
 STAGE = "sender"
 

@@ -19,8 +19,9 @@ from processors.sender.partition_queues import PartitionQueues
 from processors.streaming.kafka_message import KafkaEvent, KafkaMessage
 from processors.streaming.ownership import ensure_owned
 from schemas.attempt_results import attempt_result
+from schemas.enums import Outcome
 from schemas.reasons import AttemptReason
-from schemas.records import AttemptResult, Dispatch, Outcome
+from schemas.records import AttemptResult, Dispatch
 from schemas.states import SenderAttempt
 from schemas.topics import SMS_ATTEMPTS
 

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from connectors.twilio.errors import MessageListUnavailable
-from schemas.records import Action, AttemptResult, Dispatch, ListEntry, Outcome
+from schemas.enums import Action, Outcome
+from schemas.records import AttemptResult, Dispatch, ListEntry
 from tests.builders import NOW, NUMBER, PERSON, dispatch, seconds
 from tests.contracts.twilio_fixtures import TwilioFixture
 

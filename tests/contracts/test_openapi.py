@@ -29,7 +29,8 @@ from connectors.simulator.server import Simulator
 from connectors.twilio.api.account import TwilioAccount
 from connectors.twilio.api.message_list import TwilioMessageList
 from connectors.twilio.api.sender import TwilioSender
-from schemas.records import Action, Dispatch, Outcome
+from schemas.enums import Action, Outcome
+from schemas.records import Dispatch
 from tests.builders import NOW, NUMBER, PERSON, dispatch, seconds
 from tests.contracts.openapi import FORM, Exchange, OpenApiChecker, completed, described, openapi_checker, published
 from tests.contracts.recorder import Recorder, recording

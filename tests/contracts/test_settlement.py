@@ -27,7 +27,8 @@ from connectors.twilio.api.sender import TwilioSender
 from connectors.twilio.webhooks.ingester import Ingester
 from connectors.twilio.webhooks.options import IngesterOptions
 from schemas.codec import Codec
-from schemas.records import Action, Dispatch, Failed, Record, Sent, TwilioCallback
+from schemas.enums import Action
+from schemas.records import Dispatch, Failed, Record, Sent, TwilioCallback
 from tests.builders import NOW, PERSON, request
 from tests.connectors.twilio.api.peer import unused_port
 from tests.processors.core.person.stage import Stage

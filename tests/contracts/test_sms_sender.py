@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from schemas.records import Action, AttemptResult, Outcome
+from schemas.enums import Action, Outcome
+from schemas.records import AttemptResult
 from tests.builders import NOW, NUMBER, PERSON, dispatch, seconds
 from tests.contracts.twilio_fixtures import TwilioFixture
 

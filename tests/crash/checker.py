@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from schemas.records import Action, AttemptResult, Dispatch, Failed, Outcome, Price, Sent, StatusChanged, TwilioCallback
+from schemas.enums import Action, Outcome
+from schemas.records import AttemptResult, Dispatch, Failed, Price, Sent, StatusChanged, TwilioCallback
 from schemas.states import SenderAttempt
 from tests.crash.history import BatchHistory, CheckResult, Problem, Row
 from tests.crash.load import Batch

@@ -12,7 +12,8 @@ from confluent_kafka import Producer
 from processors.demo.load import people
 from processors.streaming.partitioner import partition_of
 from schemas.codec import Codec
-from schemas.records import ConsentChange, ConsentState, MessageClass, SendRequest
+from schemas.enums import ConsentState, MessageClass
+from schemas.records import ConsentChange, SendRequest
 from schemas.topics import SMS_CONSENT, SMS_DISPATCH_NORMAL, SMS_REQUESTS, SMS_STATUS
 from tests.crash.system import System
 from tests.crash.tuning import PARTITIONS, SENDERS

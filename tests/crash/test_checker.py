@@ -10,18 +10,8 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from schemas.records import (
-    Action,
-    AttemptResult,
-    ConsentState,
-    Failed,
-    MessageClass,
-    Outcome,
-    Price,
-    Revocation,
-    Sent,
-    StatusChanged,
-)
+from schemas.enums import Action, ConsentState, MessageClass, Outcome
+from schemas.records import AttemptResult, Failed, Price, Revocation, Sent, StatusChanged
 from schemas.states import AttemptPhase, AttemptState, ConsentRecord, ConsentScope, MessageState, Phase, SenderAttempt
 from tests.builders import NOW, NUMBER, PERSON, callback, dispatch, request, result, seconds
 from tests.crash.checker import check

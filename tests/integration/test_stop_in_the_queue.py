@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from schemas.records import Outcome
+from schemas.enums import Outcome
 from schemas.topics import SMS_ATTEMPTS, SMS_REVOCATIONS
 from tests.integration.fixtures import SHORT_CODE, SLOW, person, request
 from tests.integration.machine import Machine, until

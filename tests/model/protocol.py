@@ -16,7 +16,8 @@ from msgspec.structs import replace
 from processors.core.person import consent as consents
 from processors.core.person import statuses
 from processors.core.person.decision import UnprocessableRecord
-from schemas.records import Action, Dispatch, Failed, Outcome, Record, SendRequest, Sent, StatusChanged
+from schemas.enums import Action, Outcome
+from schemas.records import Dispatch, Failed, Record, SendRequest, Sent, StatusChanged
 from schemas.states import Phase
 from tests.builders import NOW, PERSON, callback, inbound, request, result
 from tests.processors.core.person.stage import Stage

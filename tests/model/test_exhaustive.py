@@ -13,8 +13,9 @@ from processors.core.person import changes, decide, lifecycle, replays, rules, s
 from processors.core.person.decision import Decision, PersonState, SourceOffset
 from processors.core.person.rules.opted_out import check_opted_out
 from processors.core.policy import Policy
+from schemas.enums import Action, Outcome
 from schemas.reasons import WaitReason
-from schemas.records import Action, AttemptResult, Outcome, SendRequest
+from schemas.records import AttemptResult, SendRequest
 from schemas.states import MessageState, StatusReport
 from tests.model.protocol import HOWS, How, Model
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from schemas.attempt_results import MAX_DETAIL_CHARS, attempt_result
-from schemas.records import Action, AttemptResult, Outcome
+from schemas.enums import Action, Outcome
+from schemas.records import AttemptResult
 from tests.builders import NOW, dispatch
 
 

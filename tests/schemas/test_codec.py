@@ -17,8 +17,9 @@ from msgspec.structs import fields
 from schemas import records, states
 from schemas.avro_schemas import avro_files, latest_schemas
 from schemas.codec import Codec
+from schemas.enums import Lane
 from schemas.errors import DecodeError, EncodeError
-from schemas.records import Dispatch, Lane, SendRequest
+from schemas.records import Dispatch, SendRequest
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 CODEC = Codec()

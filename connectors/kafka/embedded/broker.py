@@ -67,11 +67,16 @@ class EmbeddedKafka:
 
     @property
     def data_dir(self) -> Path:
+        """The folder of the broker's data, log and settings."""
         return self._files.folder
 
     @property
     def bootstrap(self) -> str:
-        """What clients connect to; known from the first `start` on."""
+        """The address for clients, ``host:port``.
+
+        Raises:
+            KafkaStartError: The broker was never started, so it has no address yet.
+        """
         if self._ports is None:
             raise KafkaStartError("the embedded Kafka has no address before its first start")
         return f"{HOST}:{self._ports.client}"

@@ -73,18 +73,22 @@ class BrokerFiles:
 
     @property
     def log_dir(self) -> Path:
+        """Where Kafka stores its topics."""
         return self.folder / "log"
 
     @property
     def settings(self) -> Path:
+        """Kafka's configuration."""
         return self.folder / "server.properties"
 
     @property
     def ports(self) -> Path:
+        """The ports of the last start."""
         return self.folder / "ports.json"
 
     @property
     def log(self) -> Path:
+        """What the broker logs."""
         return self.folder / "kafka.log"
 
     def tail(self, lines: int = 20) -> str:
@@ -95,7 +99,11 @@ class BrokerFiles:
 
 
 def load_ports(files: BrokerFiles, wanted: int | None) -> Ports:
-    """The ports of the last start, chosen now if this is the first. ``wanted`` overrides the clients' port."""
+    """The ports of the last start, or free ones for the first. ``wanted`` overrides the clients' port.
+
+    Raises:
+        KafkaStartError: No free port was found.
+    """
     if files.ports.exists():
         ports = Ports(**json.loads(files.ports.read_text("utf-8")))
     else:
@@ -110,7 +118,11 @@ def load_ports(files: BrokerFiles, wanted: int | None) -> Ports:
 
 
 def await_free_ports(ports: Ports, files: BrokerFiles, timeout: float) -> None:
-    """Wait for a predecessor to let go of the ports. Raises KafkaStartError if somebody keeps one."""
+    """Wait until a predecessor has released the ports, for at most ``timeout`` seconds.
+
+    Raises:
+        KafkaStartError: Another process uses one of the ports.
+    """
     deadline = time.monotonic() + timeout
     for port in (ports.client, ports.controller):
         while not is_free(port):
@@ -136,7 +148,11 @@ def java_command(java: Path, jars: list[Path]) -> list[str]:
 
 
 def format_once(files: BrokerFiles, java: list[str]) -> str:
-    """Prepare an empty log directory; answers the cluster's id, which tells our broker from a foreign one."""
+    """Prepare an empty log directory. Returns the cluster's id, which tells this broker from another one.
+
+    Raises:
+        KafkaStartError: Kafka's storage tool failed; its output is shown.
+    """
     if not (files.log_dir / "meta.properties").exists():
         command = [*java, "kafka.tools.StorageTool", "format", "-t", _new_cluster_id(), "-c", str(files.settings)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)

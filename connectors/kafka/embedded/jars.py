@@ -36,6 +36,7 @@ class Jar:
 
     @property
     def file_name(self) -> str:
+        """Its name on disk."""
         return f"{self.artifact}-{self.version}.jar"
 
 

@@ -19,7 +19,7 @@ from schemas.ports import Clock, Publisher
 logger = logging.getLogger(__name__)
 
 
-class _Batch:
+class _SpoolBatch:
     """What was put during one turn of the event loop."""
 
     __slots__ = ("acknowledged", "deadline", "delivered", "ids", "records", "task")
@@ -66,9 +66,9 @@ class SpoolingPublisher:
         self._timeout = timeout
         self._unready_s = unready_s
         self._loop = asyncio.get_running_loop()
-        self._gathering: _Batch | None = None
-        self._outstanding: dict[_Batch, None] = {}
-        self._late: set[_Batch] = set()
+        self._gathering: _SpoolBatch | None = None
+        self._outstanding: dict[_SpoolBatch, None] = {}
+        self._late: set[_SpoolBatch] = set()
         self._spooling: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._refused_at: float | None = None
@@ -108,7 +108,7 @@ class SpoolingPublisher:
         """
         batch = self._gathering
         if batch is None:
-            batch = self._gathering = _Batch(self._loop.time() + self._timeout)
+            batch = self._gathering = _SpoolBatch(self._loop.time() + self._timeout)
             self._loop.call_soon(self._flush)
         delivered = self._loop.create_future()
         batch.records.extend(records)
@@ -128,7 +128,7 @@ class SpoolingPublisher:
         if self._timer is None:
             self._timer = self._loop.call_at(batch.deadline, self._on_time)
 
-    async def _publish(self, batch: _Batch) -> None:
+    async def _publish(self, batch: _SpoolBatch) -> None:
         try:
             await self._publisher.publish(batch.records)
         except Exception:  # whatever the trouble is: the records are spooled, or left with Twilio
@@ -141,7 +141,7 @@ class SpoolingPublisher:
             if self.drainer is not None:
                 self.drainer.resume()
 
-    def _on_success(self, batch: _Batch) -> None:
+    def _on_success(self, batch: _SpoolBatch) -> None:
         batch.acknowledged = True
         if batch in self._outstanding:
             del self._outstanding[batch]
@@ -149,7 +149,7 @@ class SpoolingPublisher:
         else:
             self._delete(batch)
 
-    def _on_failure(self, batch: _Batch) -> None:
+    def _on_failure(self, batch: _SpoolBatch) -> None:
         self.failures += 1
         if batch in self._outstanding:
             self._give_up([batch])
@@ -166,7 +166,7 @@ class SpoolingPublisher:
         if self._outstanding:
             self._timer = self._loop.call_at(next(iter(self._outstanding)).deadline, self._on_time)
 
-    def _give_up(self, due: Sequence[_Batch]) -> None:
+    def _give_up(self, due: Sequence[_SpoolBatch]) -> None:
         """Spool every outstanding batch: a later record must not overtake an earlier one. Without a spool, refuse."""
         if self.drainer is None:
             self._refuse_all(due)
@@ -177,24 +177,24 @@ class SpoolingPublisher:
             self.drainer.pause()
             self._spool(batch, self.drainer)
 
-    def _refuse_all(self, due: Sequence[_Batch]) -> None:
+    def _refuse_all(self, due: Sequence[_SpoolBatch]) -> None:
         for batch in due:
             del self._outstanding[batch]
             self._refuse(batch)
             if batch.task is not None and batch.task is not asyncio.current_task():
                 batch.task.cancel()  # nobody waits for Kafka's answer any more
 
-    def _refuse(self, batch: _Batch) -> None:
+    def _refuse(self, batch: _SpoolBatch) -> None:
         self._refused_at = self._clock.elapsed()
         batch.resolve(safe=False)
 
-    def _spool(self, batch: _Batch, drainer: SpoolDrainer) -> None:
+    def _spool(self, batch: _SpoolBatch, drainer: SpoolDrainer) -> None:
         # The order in the spool is that of the calls of ``append``: called here, only awaited in the task.
         task = self._loop.create_task(self._spooled(batch, drainer.append(batch.records)))
         self._spooling.add(task)
         task.add_done_callback(self._spooling.discard)
 
-    async def _spooled(self, batch: _Batch, ids: Awaitable[range]) -> None:
+    async def _spooled(self, batch: _SpoolBatch, ids: Awaitable[range]) -> None:
         try:
             batch.ids = await ids
         except SpoolError:
@@ -205,7 +205,7 @@ class SpoolingPublisher:
             self._delete(batch)
         batch.resolve(safe=True)
 
-    def _delete(self, batch: _Batch) -> None:
+    def _delete(self, batch: _SpoolBatch) -> None:
         """Kafka has a spooled batch. While its ids are not known yet nothing happens here: `_spooled` comes back."""
         if self.drainer is not None and batch.ids is not None:
             self.drainer.acknowledged(batch.ids)

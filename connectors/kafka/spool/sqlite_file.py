@@ -84,7 +84,11 @@ class SpoolFile:
         self._db.execute("BEGIN IMMEDIATE")
 
     def commit(self) -> None:
-        """Write everything since `begin` to the disk. Raises SpoolError; then nothing of it is written."""
+        """Write everything since ``begin`` to the disk.
+
+        Raises:
+            SpoolError: The disk does not take it. Nothing since ``begin`` is written.
+        """
         try:
             self._db.execute("COMMIT")
         except sqlite3.Error as error:

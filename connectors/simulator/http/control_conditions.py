@@ -60,7 +60,11 @@ class ControlConditions:
         return json_response({"ok": True}, 201)
 
     async def carriers(self, request: web.Request) -> web.Response:
-        """Set the carrier of a person in the US: ``{"person", "carrier"}``."""
+        """Set the carrier of a person in the US: ``{"person", "carrier"}``.
+
+        Raises:
+            ValueError: There is no such carrier; the request is answered 400.
+        """
         body = await read_json(request)
         if body["carrier"] not in CARRIERS:
             raise ValueError(f"{body['carrier']}: use one of {CARRIERS}")
@@ -71,6 +75,9 @@ class ControlConditions:
         """Set a service's 10DLC campaign: ``{"service", "rate", "carrier_rate", "brand", "tmobile_daily_cap"}``.
 
         A value that is left out is not changed; ``carrier_rate`` null: carriers have no limit.
+
+        Raises:
+            LookupError: No account has this Messaging Service; the request is answered 400.
         """
         body = await read_json(request)
         service = body.pop("service")

@@ -1,4 +1,7 @@
-"""A dispatch as the parameters of Twilio's create call. Source: https://www.twilio.com/docs/messaging/api/message-resource"""
+"""A dispatch as the parameters of Twilio's create call.
+
+Source: https://www.twilio.com/docs/messaging/api/message-resource
+"""
 
 from __future__ import annotations
 

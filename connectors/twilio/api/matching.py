@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from connectors.twilio.api.create_params import is_service
-from schemas.records import Dispatch, Outcome
+from schemas.enums import Outcome
+from schemas.records import Dispatch
 from schemas.text_comparison import letters_and_digits
 
 

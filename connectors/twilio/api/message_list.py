@@ -20,8 +20,9 @@ from connectors.twilio.api.matching import ListRow, Match, day, match, window
 from connectors.twilio.api.transport import Transport
 from connectors.twilio.errors import CallError, MessageListUnavailable
 from schemas.attempt_results import attempt_result
+from schemas.enums import Outcome
 from schemas.ports import Clock
-from schemas.records import AttemptResult, Dispatch, ListEntry, Outcome
+from schemas.records import AttemptResult, Dispatch, ListEntry
 
 PAGE_SIZE = 1000
 MAX_PAGES = 20

@@ -16,8 +16,9 @@ from connectors.twilio.api.create_params import create_params
 from connectors.twilio.api.transport import PendingCall, Transport, calling
 from connectors.twilio.errors import CallError, NotSent
 from schemas.attempt_results import attempt_result
+from schemas.enums import Outcome
 from schemas.ports import Clock, LastCheck
-from schemas.records import AttemptResult, Dispatch, Outcome
+from schemas.records import AttemptResult, Dispatch
 
 logger = logging.getLogger(__name__)
 

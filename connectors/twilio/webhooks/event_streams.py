@@ -49,9 +49,12 @@ class EventBatch:
 
 
 def read_events(body: bytes, received_at: datetime) -> EventBatch:
-    """The callbacks in an array of events, or in a single event. Raises MalformedWebhook if the body is neither.
+    """The callbacks in an array of events, or in a single event.
 
     One malformed event does not refuse the others: Twilio would repeat all of them for hours and then drop all.
+
+    Raises:
+        MalformedWebhook: The body is neither, or has more than ``MAX_EVENTS`` events.
     """
     events = load_json(body)
     events = [events] if isinstance(events, dict) else events

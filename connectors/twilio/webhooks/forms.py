@@ -24,7 +24,11 @@ _ASCII_ESCAPES = {f"{high}{low}": chr(int(high + low, 16)) for high in "01234567
 
 
 def parse_form(body: bytes) -> list[tuple[str, str]]:
-    """Every field in order, blank and repeated ones too, since they are signed. Raises MalformedWebhook."""
+    """Every field in order, blank and repeated ones too, since they are signed.
+
+    Raises:
+        MalformedWebhook: The body is no form, or has too many fields.
+    """
     try:
         return parse_fields(body.decode())
     except UnicodeDecodeError as error:
@@ -32,10 +36,13 @@ def parse_form(body: bytes) -> list[tuple[str, str]]:
 
 
 def parse_fields(text: str) -> list[tuple[str, str]]:
-    """The fields of a form or a query, in order. Raises MalformedWebhook for too many.
+    """The fields of a form or a query, in order.
 
-    Gives the same as ``urllib.parse.parse_qsl`` with blank values (a property test compares them) in a quarter of the
-    time: most of a callback's CPU would go there.
+    The result is that of ``urllib.parse.parse_qsl`` with blank values (a property test compares them) in a quarter of
+    the time: most of a callback's CPU would go there.
+
+    Raises:
+        MalformedWebhook: There are more than ``MAX_FIELDS`` fields.
     """
     if text.count("&") >= MAX_FIELDS:
         raise MalformedWebhook(f"no form: more than {MAX_FIELDS} fields")
@@ -58,7 +65,11 @@ def _unescaped(text: str) -> str:
 
 
 def parse_json(body: bytes) -> list[tuple[str, str]]:
-    """The fields of a JSON object as a form would have them; structured values stay JSON. Raises MalformedWebhook."""
+    """The fields of a JSON object as a form would have them; structured values stay JSON.
+
+    Raises:
+        MalformedWebhook: The body is no JSON object, or has too many fields.
+    """
     values = load_json(body)
     if not isinstance(values, dict) or len(values) > MAX_FIELDS:
         raise MalformedWebhook(f"no JSON object of at most {MAX_FIELDS} fields")
@@ -66,7 +77,11 @@ def parse_json(body: bytes) -> list[tuple[str, str]]:
 
 
 def load_json(body: bytes) -> Any:
-    """The value of a JSON text. Raises MalformedWebhook, also for JSON nested too deep or not encodable as UTF-8."""
+    """The value of a JSON text.
+
+    Raises:
+        MalformedWebhook: It is no JSON, is nested too deep, or cannot be encoded as UTF-8.
+    """
     try:
         values = json.loads(body)
         json.dumps(values, ensure_ascii=False).encode()
@@ -117,7 +132,10 @@ def inbound_message(fields: Fields, received_at: datetime) -> InboundMessage:
 
 
 class _Form(dict[str, str]):
-    """Fields by name; a field that is taken is no longer in the form. Later values of a repeated name: ``name[1]``…"""
+    """Fields by name; a field that is taken is no longer in the form.
+
+    Later values of a repeated name are ``name[1]`` and so on.
+    """
 
     __slots__ = ()
 

@@ -84,7 +84,12 @@ class Webhooks:
         return self._or_dead_letter(request, SMS_INBOUND, lambda: self._inbound(request, form))
 
     def events(self, request: HttpRequest) -> WebhookResult:
-        """A delivery of Event Streams: many statuses at once. Raises ForgedWebhook and UnsupportedBody."""
+        """A delivery of Event Streams: many statuses at once.
+
+        Raises:
+            ForgedWebhook: No token of this account signs the request.
+            UnsupportedBody: The body is no JSON.
+        """
         if _content_type(request) not in (JSON, *CLOUD_EVENTS):
             raise UnsupportedBody(f"expected {JSON}")
         self._verify_body(request)
@@ -165,7 +170,10 @@ class Webhooks:
 
 
 def twiml(reply: str | None) -> str:
-    """The TwiML response to an inbound message. Source: https://www.twilio.com/docs/messaging/twiml"""
+    """The TwiML response to an inbound message.
+
+    Source: https://www.twilio.com/docs/messaging/twiml
+    """
     inner = f"<Message>{escape(reply)}</Message>" if reply else ""
     return f'<?xml version="1.0" encoding="UTF-8"?><Response>{inner}</Response>'
 

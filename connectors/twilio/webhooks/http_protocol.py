@@ -138,7 +138,11 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     # the parser's callbacks, in this order
 
     def on_message_begin(self) -> None:
-        """Raises RequestRefused for one request too many ahead of its response."""
+        """Begin a request.
+
+        Raises:
+            RequestRefused: The client sent too many requests ahead of their responses.
+        """
         if self.is_last or self.owed >= _MAX_AHEAD:
             self.transport.abort()
             raise self._refused(400, "too many requests ahead of their responses")
@@ -156,7 +160,11 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self.headers = []  # the application has its own list: a trailer must not change what it reads
 
     def on_body(self, body: bytes) -> None:
-        """Raises RequestRefused for too long a body."""
+        """Take a piece of the body.
+
+        Raises:
+            RequestRefused: The body is longer than ``bounds.max_body``.
+        """
         self._body_length += len(body)
         if self._body_length > self.bounds.max_body:
             raise self._refused(413, "the body is too large")

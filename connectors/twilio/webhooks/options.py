@@ -76,7 +76,11 @@ class IngesterOptions:
         )
 
     def tls(self) -> ssl.SSLContext | None:
-        """The context for HTTPS, or None for HTTP. Raises SettingError if the files cannot be used."""
+        """The context for HTTPS, or None for HTTP.
+
+        Raises:
+            SettingError: The certificate or the key cannot be used; both files are named.
+        """
         if self.tls_cert is None and self.tls_key is None:
             return None
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)

@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from processors.core.inbound.meaning import Meaning, fold, interpret
-from schemas.records import InboundMessage, MessageClass, SendRequest
+from schemas.enums import MessageClass
+from schemas.records import InboundMessage, SendRequest
 
 TWILIO_KEYWORDS = frozenset(
     (

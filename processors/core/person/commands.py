@@ -8,7 +8,8 @@ from msgspec.structs import replace
 
 from processors.core.person.attempt_ids import join_attempt_id
 from processors.core.person.decision import OutgoingRecord
-from schemas.records import Action, Dispatch
+from schemas.enums import Action
+from schemas.records import Dispatch
 from schemas.states import AttemptState, MessageState
 from schemas.topics import LANES
 

@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from msgspec.structs import replace
 
 from processors.core.person.decision import OutgoingRecord
-from schemas.records import ConsentChange, ConsentState, Revocation
+from schemas.enums import ConsentState
+from schemas.records import ConsentChange, Revocation
 from schemas.states import ConsentRecord, ConsentScope
 from schemas.topics import SMS_REVOCATIONS
 

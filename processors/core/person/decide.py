@@ -33,17 +33,9 @@ from processors.core.person.replays import apply_replay
 from processors.core.person.settlement import repeat_look_up
 from processors.core.person.transitions import has_open_attempt
 from processors.core.policy import Policy
+from schemas.enums import Action, Outcome
 from schemas.reasons import AttemptReason, DeadLetterReason
-from schemas.records import (
-    Action,
-    AttemptResult,
-    ConsentChange,
-    InboundMessage,
-    ListEntry,
-    Outcome,
-    SendRequest,
-    TwilioCallback,
-)
+from schemas.records import AttemptResult, ConsentChange, InboundMessage, ListEntry, SendRequest, TwilioCallback
 from schemas.states import MessageState, StatusReport
 
 

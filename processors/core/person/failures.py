@@ -11,8 +11,9 @@ from processors.core.person.transitions import fail_message, start_wait
 from processors.core.policy import Policy
 from processors.core.sms import retry_policy
 from processors.core.sms.retry_policy import Again, Code, Retry
+from schemas.enums import Outcome
 from schemas.reasons import AttemptReason, FailureReason, WaitReason
-from schemas.records import AttemptResult, Outcome
+from schemas.records import AttemptResult
 from schemas.states import MessageState, Phase, StatusReport
 
 _UNKNOWN_ERROR = 30008

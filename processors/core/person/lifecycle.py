@@ -25,8 +25,9 @@ from processors.core.person.transitions import (
     with_attempt,
 )
 from processors.core.policy import Policy, Timing
+from schemas.enums import Action, Outcome
 from schemas.reasons import OwnStatus
-from schemas.records import Action, AttemptResult, Outcome, SendRequest
+from schemas.records import AttemptResult, SendRequest
 from schemas.states import MessageState, Phase, StatusReport
 
 

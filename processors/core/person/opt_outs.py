@@ -16,8 +16,9 @@ from processors.core.person.changes import repeat_all
 from processors.core.person.decision import Decision, OutgoingRecord, PersonState
 from processors.core.person.failures import opt_out_codes
 from processors.core.policy import Policy
+from schemas.enums import ConsentState
 from schemas.reasons import FailureReason
-from schemas.records import ConsentChange, ConsentState, InboundMessage
+from schemas.records import ConsentChange, InboundMessage
 from schemas.states import MessageState
 from schemas.topics import SMS_REQUESTS
 

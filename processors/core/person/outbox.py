@@ -11,8 +11,8 @@ from functools import partial
 
 from processors.core.person import commands, events
 from processors.core.person.decision import OutgoingRecord
+from schemas.enums import Outcome
 from schemas.reasons import OwnStatus, WaitReason
-from schemas.records import Outcome
 from schemas.states import MessageState, Phase
 
 RecordKey = tuple[object, ...]

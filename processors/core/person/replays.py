@@ -12,8 +12,9 @@ from processors.core.person.decision import PersonState
 from processors.core.person.rules.verdicts import Refuse
 from processors.core.person.transitions import clear_failure, dispatch_or_wait, fail_message, has_open_attempt
 from processors.core.policy import Policy
+from schemas.enums import MessageClass, Outcome
 from schemas.reasons import FailureReason
-from schemas.records import MessageClass, Outcome, SendRequest
+from schemas.records import SendRequest
 from schemas.states import MessageState, Phase, ReplayState
 
 

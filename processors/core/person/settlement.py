@@ -14,8 +14,9 @@ from processors.core.person.decision import PersonState
 from processors.core.person.rules.verdicts import Refuse
 from processors.core.person.transitions import dispatch_or_wait, fail_message, with_attempt
 from processors.core.policy import Policy, Timing
+from schemas.enums import Outcome
 from schemas.reasons import AttemptReason, FailureReason, WaitReason
-from schemas.records import AttemptResult, Outcome
+from schemas.records import AttemptResult
 from schemas.states import AttemptState, MessageState, Phase
 
 LOOK_UP_PATIENCE = timedelta(seconds=60)

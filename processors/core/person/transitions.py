@@ -16,8 +16,8 @@ from processors.core.person.intake import find_sender
 from processors.core.person.rules import first_objection
 from processors.core.person.rules.verdicts import Hold, Refuse
 from processors.core.policy import Policy, Sender, UnknownSenderError
+from schemas.enums import Outcome
 from schemas.reasons import FailureReason
-from schemas.records import Outcome
 from schemas.states import AttemptState, MessageState, Phase
 
 

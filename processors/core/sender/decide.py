@@ -14,8 +14,9 @@ from datetime import datetime, timedelta
 from msgspec.structs import replace
 
 from schemas.attempt_results import attempt_result
+from schemas.enums import Outcome
 from schemas.reasons import AttemptReason
-from schemas.records import AttemptResult, Dispatch, Outcome
+from schemas.records import AttemptResult, Dispatch
 from schemas.states import AttemptPhase, SenderAttempt
 
 INTENT_RETENTION = timedelta(days=8)

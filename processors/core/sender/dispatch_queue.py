@@ -19,8 +19,9 @@ from processors.core.sender.decide import OWN_REASONS
 from processors.core.sender.fair_queue import FairQueue
 from processors.core.sms.retry_policy import CodeAction, Codes
 from schemas.backoff import backoff_delay
+from schemas.enums import Lane, Outcome
 from schemas.reasons import AttemptReason
-from schemas.records import AttemptResult, Dispatch, Lane, Outcome
+from schemas.records import AttemptResult, Dispatch
 from schemas.states import ThrottleState
 
 LONG_PAUSE = timedelta(minutes=5)

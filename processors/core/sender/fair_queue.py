@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Generic, Protocol, TypeVar
 
-from schemas.records import Lane
+from schemas.enums import Lane
 
 QUANTUM = 10  # segments per turn: as much as most messages ever have, so a turn serves at least one
 

@@ -27,8 +27,8 @@ def install() -> None:
         UnsupportedVersion: Another version than the supported one is installed. Nothing is patched.
     """
     require_supported_versions()
-    heartbeat.install()
-    produce_fence.install()
+    heartbeat.install_heartbeat_stamp()
+    produce_fence.install_produce_fence()
 
 
 def require_supported_versions() -> None:

@@ -35,7 +35,7 @@ def now() -> float:
     return time.clock_gettime(_CLOCK)
 
 
-def install() -> None:
+def install_heartbeat_stamp() -> None:
     """Patch ``GroupCoordinator``. Idempotent."""
     if hasattr(GroupCoordinator, "last_good_heartbeat"):
         return

@@ -37,7 +37,7 @@ class GroupMembership(Protocol):
         ...
 
 
-class _Batch(Protocol):
+class _ProduceBatch(Protocol):
     def failure(self, exception: BaseException) -> None: ...
 
 
@@ -50,13 +50,13 @@ class _Handler(Protocol):
 
     _sender: object
     _client: _Client
-    _batches: Mapping[Any, _Batch]
+    _batches: Mapping[Any, _ProduceBatch]
 
 
 Do = Callable[[_Handler, int], Awaitable[None]]
 
 
-def install() -> None:
+def install_produce_fence() -> None:
     """Patch ``SendProduceReqHandler``. Idempotent; a producer without a fence sends as before."""
     if not hasattr(SendProduceReqHandler, _PATCHED):
         SendProduceReqHandler.do = _fenced(SendProduceReqHandler.do)

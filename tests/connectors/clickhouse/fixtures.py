@@ -11,7 +11,8 @@ from typing import Any
 from connectors.clickhouse.client import ClickHouse
 from connectors.clickhouse.rows import COLUMNS, TABLE, Event, event_row
 from schemas.codec import Codec
-from schemas.records import Failed, MessageClass, Price, SendRequest, Sent, StatusChanged
+from schemas.enums import MessageClass
+from schemas.records import Failed, Price, SendRequest, Sent, StatusChanged
 from schemas.topics import SMS_FAILED, SMS_PRICE, SMS_SENT, SMS_STATUS
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)

@@ -9,7 +9,8 @@ import pytest
 
 from processors.core.person.consent import program_scope
 from processors.core.replay import Filters, PlanEntry, RecordLocation, ReplayFacts, ReplayVerdict, plan_replay
-from schemas.records import DeadLetter, Failed, MessageClass, Revocation, Sent, StatusChanged
+from schemas.enums import MessageClass
+from schemas.records import DeadLetter, Failed, Revocation, Sent, StatusChanged
 from tests.builders import NOW, PERSON, request, seconds
 
 FAILED_AT = RecordLocation("sms-failed", 3, 17)

@@ -11,7 +11,8 @@ import pytest
 from processors.demo.load import people, plan_load, request, sample_texts
 from processors.demo.report import Accepted, Billed, DemoReport, accepted, build_report
 from processors.demo.tally import Tally
-from schemas.records import Failed, MessageClass, Revocation, Sent, StatusChanged
+from schemas.enums import MessageClass
+from schemas.records import Failed, Revocation, Sent, StatusChanged
 from tests.builders import NOW, PERSON, seconds
 from tests.builders import request as send_request
 

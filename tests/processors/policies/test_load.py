@@ -14,7 +14,7 @@ from processors.core.sms.retry_policy import CodeAction, Retry
 from processors.policies import tables
 from processors.policies.load import load
 from processors.policies.rows import PolicyError, shipped_policy
-from schemas.records import Lane, MessageClass
+from schemas.enums import Lane, MessageClass
 
 POLICY = load()
 SERVICE = "MG" + "0" * 32

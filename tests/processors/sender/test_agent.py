@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from schemas.records import DeadLetter, Outcome
+from schemas.enums import Outcome
+from schemas.records import DeadLetter
 from tests.builders import PERSON, dispatch, policy
 from tests.processors.sender.harness import CODEC, Worker, World
 

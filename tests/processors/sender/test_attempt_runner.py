@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from schemas.records import Action, Outcome
+from schemas.enums import Action, Outcome
 from tests.builders import NOW, PERSON, dispatch, policy, seconds
 from tests.processors.sender.harness import Worker, World, named, settle, warm
 

@@ -9,7 +9,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.records import Action, Dispatch, Lane, Outcome
+from schemas.enums import Action, Lane, Outcome
+from schemas.records import Dispatch
 from tests.builders import dispatch, seconds
 from tests.processors.sender.harness import CrashAfter, Worker, World, settle
 

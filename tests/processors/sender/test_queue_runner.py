@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from schemas.records import Lane
+from schemas.enums import Lane
 from tests.builders import dispatch, seconds
 from tests.processors.sender.harness import Worker, World, named, settle, warm
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from schemas.records import AttemptResult, Dispatch, Lane, Outcome
+from schemas.enums import Lane, Outcome
+from schemas.records import AttemptResult, Dispatch
 from tests.builders import dispatch
 from tests.conftest import KafkaServer
 from tests.processors.sender.cluster import Cluster

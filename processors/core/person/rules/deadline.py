@@ -7,8 +7,8 @@ from datetime import datetime
 from processors.core.person.decision import PersonState
 from processors.core.person.rules.verdicts import Refuse
 from processors.core.policy import Policy
+from schemas.enums import MessageClass
 from schemas.reasons import FailureReason
-from schemas.records import MessageClass
 from schemas.states import MessageState
 
 

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from connectors.twilio.api.matching import ListRow, match
-from schemas.records import Action, Dispatch, Outcome
+from schemas.enums import Action, Outcome
+from schemas.records import Dispatch
 from tests.builders import NOW, NUMBER, SERVICE, dispatch, seconds
 
 LATER = NOW + timedelta(minutes=5)

@@ -15,7 +15,8 @@ from connectors.clock import ManualClock
 from connectors.twilio.api.message_list import TwilioMessageList
 from connectors.twilio.api.transport import Transport
 from connectors.twilio.errors import MessageListUnavailable
-from schemas.records import Action, AttemptResult, ListEntry, Outcome
+from schemas.enums import Action, Outcome
+from schemas.records import AttemptResult, ListEntry
 from tests.builders import NOW, NUMBER, PERSON, dispatch, seconds
 from tests.connectors.twilio.api.peer import Act, Peer, answer, close_after_request, listening
 from tests.connectors.twilio.webhooks.fixtures import account

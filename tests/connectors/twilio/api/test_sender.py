@@ -12,7 +12,8 @@ import twilio.base.exceptions as sdk
 from connectors.clock import ManualClock
 from connectors.twilio.api.sender import TwilioSender, classify_response, retry_after_ms
 from connectors.twilio.api.transport import Transport
-from schemas.records import AttemptResult, Outcome
+from schemas.enums import Outcome
+from schemas.records import AttemptResult
 from tests.builders import NOW, dispatch, seconds
 from tests.connectors.twilio.api.peer import Act, answer, hang, listening
 from tests.connectors.twilio.webhooks.fixtures import account

@@ -21,7 +21,8 @@ from connectors.twilio.api.sender import TwilioSender
 from connectors.twilio.webhooks.ingester import Ingester
 from connectors.twilio.webhooks.options import IngesterOptions
 from schemas.codec import Codec
-from schemas.records import InboundMessage, Outcome, TwilioCallback
+from schemas.enums import Outcome
+from schemas.records import InboundMessage, TwilioCallback
 from tests.builders import NOW, NUMBER, PERSON, dispatch, seconds
 from tests.connectors.twilio.api.peer import unused_port
 

@@ -20,7 +20,8 @@ from processors.core.person.consent import empty_consent
 from processors.core.person.decision import Decision, PersonInput, PersonState, SourceOffset
 from processors.core.policy import Policy
 from schemas.codec import Codec
-from schemas.records import AttemptResult, MessageClass, Outcome, SendRequest, StatusChanged, TwilioCallback
+from schemas.enums import MessageClass, Outcome
+from schemas.records import AttemptResult, SendRequest, StatusChanged, TwilioCallback
 from schemas.states import AttemptState, ConsentRecord, MessageState
 from tests.builders import NOW, callback, policy, request, result
 

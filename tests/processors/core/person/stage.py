@@ -11,7 +11,8 @@ from processors.core.person import decide as core
 from processors.core.person.consent import empty_consent
 from processors.core.person.decision import NO_SOURCE, Decision, PersonInput, PersonState, SourceOffset, WakeUp
 from processors.core.policy import Policy
-from schemas.records import Dispatch, Outcome, Record, SendRequest
+from schemas.enums import Outcome
+from schemas.records import Dispatch, Record, SendRequest
 from schemas.states import ConsentRecord, MessageState
 from tests import builders
 

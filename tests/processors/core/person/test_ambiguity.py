@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from schemas.records import Action, Dispatch, Outcome, Sent
+from schemas.enums import Action, Outcome
+from schemas.records import Dispatch, Sent
 from schemas.states import Phase
 from tests.builders import NOW, TOLL_FREE, callback, request, result
 from tests.processors.core.person.stage import Stage, only, stage_with

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from schemas.records import ConsentState, Failed, Revocation
+from schemas.enums import ConsentState
+from schemas.records import Failed, Revocation
 from tests.builders import NOW, consent_change, inbound, request
 from tests.processors.core.person.stage import Stage, dispatches, only
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from schemas.records import Failed, Outcome, Revocation, StatusChanged
+from schemas.enums import Outcome
+from schemas.records import Failed, Revocation, StatusChanged
 from schemas.states import Phase
 from tests.builders import NOW, TOLL_FREE, callback, result, seconds
 from tests.processors.core.person.stage import dispatches, only, stage_with

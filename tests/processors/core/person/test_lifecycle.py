@@ -7,7 +7,8 @@ from datetime import timedelta
 from msgspec.structs import replace
 
 from processors.core.person.decision import WakeUp
-from schemas.records import Action, Dispatch, Failed, StatusChanged
+from schemas.enums import Action
+from schemas.records import Dispatch, Failed, StatusChanged
 from schemas.states import Phase
 from tests.builders import NOW, NUMBER, PERSON, callback, request, result, seconds
 from tests.processors.core.person.stage import Stage, dispatches, only, stage_with

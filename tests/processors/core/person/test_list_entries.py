@@ -6,7 +6,8 @@ from decimal import Decimal
 
 import pytest
 
-from schemas.records import AttemptResult, Outcome, Price, StatusChanged, TwilioCallback
+from schemas.enums import Outcome
+from schemas.records import AttemptResult, Price, StatusChanged, TwilioCallback
 from tests.builders import callback, list_entry, result
 from tests.processors.core.person.stage import only, stage_with
 

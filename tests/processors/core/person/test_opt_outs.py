@@ -6,7 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from schemas.records import AttemptResult, Dispatch, Failed, Outcome, Revocation
+from schemas.enums import Outcome
+from schemas.records import AttemptResult, Dispatch, Failed, Revocation
 from tests.builders import NOW, PERSON, inbound, list_entry, request, result
 from tests.processors.core.person.stage import only, stage_with
 

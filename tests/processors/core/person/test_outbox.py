@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 from processors.core.person import outbox
-from schemas.records import Dispatch, Failed, MessageClass, Outcome, StatusChanged
+from schemas.enums import MessageClass, Outcome
+from schemas.records import Dispatch, Failed, StatusChanged
 from tests.builders import NOW, callback, request, result
 from tests.processors.core.person.stage import stage_with
 

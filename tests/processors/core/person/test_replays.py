@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from schemas.records import Outcome, StatusChanged
+from schemas.enums import Outcome
+from schemas.records import StatusChanged
 from tests.builders import NOW, callback, inbound, request, result, seconds
 from tests.processors.core.person.stage import Stage, dispatches, only, stage_with
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from schemas.records import Action, Dispatch, Failed, Outcome, Sent, StatusChanged
+from schemas.enums import Action, Outcome
+from schemas.records import Dispatch, Failed, Sent, StatusChanged
 from schemas.states import Phase
 from tests.builders import NOW, callback, request, result, seconds
 from tests.processors.core.person.stage import (

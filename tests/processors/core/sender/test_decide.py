@@ -14,8 +14,9 @@ from processors.core.sender.decide import (
     QueueCommand,
     SendDecision,
 )
+from schemas.enums import Outcome
 from schemas.reasons import AttemptReason
-from schemas.records import Dispatch, Outcome
+from schemas.records import Dispatch
 from schemas.states import AttemptPhase, SenderAttempt
 from tests.builders import NOW, dispatch, result, seconds
 

@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from processors.core.sender.dispatch_queue import LONG_PAUSE, DispatchQueue
+from schemas.enums import Lane, Outcome
 from schemas.reasons import AttemptReason
-from schemas.records import Dispatch, Lane, Outcome
+from schemas.records import Dispatch
 from schemas.states import ThrottleState
 from tests.builders import NOW, NUMBER, SERVICE, dispatch, policy, result, seconds
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from processors.core.sender.fair_queue import QUANTUM, FairQueue
-from schemas.records import Lane
+from schemas.enums import Lane
 
 PUSHES = st.lists(st.tuples(st.sampled_from(Lane), st.sampled_from("abc"), st.integers(1, 24)), max_size=80)
 ORDER = list(Lane)

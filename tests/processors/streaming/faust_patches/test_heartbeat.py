@@ -15,7 +15,7 @@ from processors.streaming.faust_patches import heartbeat
 @pytest.fixture
 def times(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """What the clock answers, one after the other."""
-    heartbeat.install()
+    heartbeat.install_heartbeat_stamp()
     times = [10.0, 20.0]
     monkeypatch.setattr(heartbeat, "now", lambda: times.pop(0))
     return times
@@ -52,7 +52,7 @@ async def test_a_heartbeat_that_the_broker_refuses_does_not_count(times: list[fl
 
 
 def test_a_coordinator_that_has_sent_none_has_the_oldest_heartbeat() -> None:
-    heartbeat.install()
+    heartbeat.install_heartbeat_stamp()
     assert GroupCoordinator.last_good_heartbeat == 0.0
 
 
@@ -61,7 +61,7 @@ def test_the_clock_runs_on() -> None:
 
 
 def test_installing_twice_stamps_once() -> None:
-    heartbeat.install()
+    heartbeat.install_heartbeat_stamp()
     once = GroupCoordinator._do_heartbeat
-    heartbeat.install()
+    heartbeat.install_heartbeat_stamp()
     assert GroupCoordinator._do_heartbeat is once

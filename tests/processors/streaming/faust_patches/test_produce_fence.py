@@ -66,7 +66,7 @@ def producer(client: Client) -> Any:
 
 
 async def send(member: bool | None) -> tuple[Client, asyncio.Future[int]]:
-    produce_fence.install()
+    produce_fence.install_produce_fence()
     client, batch = Client(), Batch()
     whose = producer(client)
     if member is not None:
@@ -101,7 +101,7 @@ def test_what_may_not_leave_is_not_tried_again() -> None:
 
 
 def test_installing_twice_asks_once() -> None:
-    produce_fence.install()
+    produce_fence.install_produce_fence()
     once = SendProduceReqHandler.do
-    produce_fence.install()
+    produce_fence.install_produce_fence()
     assert SendProduceReqHandler.do is once

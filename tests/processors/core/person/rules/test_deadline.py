@@ -6,7 +6,7 @@ import pytest
 
 from processors.core.person.intake import open_message
 from processors.core.person.rules.deadline import check_deadline
-from schemas.records import MessageClass
+from schemas.enums import MessageClass
 from tests.builders import NOW, person, policy, request, seconds
 
 

@@ -12,7 +12,8 @@ from processors.core.person.decision import PersonState
 from processors.core.person.intake import open_message
 from processors.core.person.rules.verdicts import Hold, Refuse
 from processors.core.policy import Policy
-from schemas.records import Action, Failed, Outcome, StatusChanged
+from schemas.enums import Action, Outcome
+from schemas.records import Failed, StatusChanged
 from schemas.states import MessageState
 from tests.builders import NOW, consent_change, inbound, person, policy, request, result, seconds
 from tests.processors.core.person.stage import (
