@@ -211,9 +211,9 @@ class Machine:
         }
         return post(url, urlencode(fields).encode() if fields else bytes(form), headers)  # type: ignore[arg-type]  # bytes if no fields
 
-    def answered(self, what: str, result: int) -> int:
-        """How many webhooks of this kind the ingester answered with this status, by its metrics."""
-        line = f'smsflow_webhook_responses_total{{route="{what}",status="{result}"}} '
+    def answered(self, route: str, status: int) -> int:
+        """How many requests of this route the ingester counts as answered with this HTTP status."""
+        line = f'smsflow_webhook_responses_total{{route="{route}",status="{status}"}} '
         metrics = self._get(f"{self.told.twilio.public_url}/metrics").splitlines()
         return sum(int(float(figure.removeprefix(line))) for figure in metrics if figure.startswith(line))
 

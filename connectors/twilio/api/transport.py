@@ -119,7 +119,12 @@ class Transport(AsyncHttpClient):  # type: ignore[misc]  # the SDK is not typed
         timeout: float | None = None,  # noqa: ARG002  the SDK's argument; it always passes None
         allow_redirects: bool = False,  # noqa: ARG002, FBT001, FBT002  the SDK's signature; none is followed
     ) -> Response:
-        """Make one call. Raises NotSent or NoAnswer, and nothing else for what a network can do."""
+        """Make one call, as the SDK's clients ask for it.
+
+        Raises:
+            NotSent: No byte of the request was written.
+            NoAnswer: The request was written, at least in part, and no answer came.
+        """
         call = _CALL.get()
         if call is None:
             with calling(PendingCall()):
