@@ -230,7 +230,7 @@ def inner_type(hint: Any) -> Any:
     return get_args(hint)[0] if get_origin(hint) is list else hint
 
 
-def main(arguments: list[str]) -> int:
+def print_generated(arguments: list[str]) -> int:
     """Print the generated functions of the record types that are named, the functions they call included."""
     kinds = {kind.__name__: kind for kind in (*get_args(records.Record), *get_args(states.State))}
     if not arguments or not set(arguments) <= set(kinds):
@@ -245,4 +245,4 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(print_generated(sys.argv[1:]))

@@ -189,7 +189,7 @@ def _table(role: str) -> Iterator[Point]:
 
 def _published(role: str) -> Iterator[Point]:
     yield Point(f"{role}.publishing", f"{_PUBLISHER}.publish", BEFORE)
-    yield Point(f"{role}.handed_over", f"{_PUBLISHER}._produced", AFTER)
+    yield Point(f"{role}.handed_over", f"{_PUBLISHER}._produce", AFTER)
     yield Point(f"{role}.published", f"{_PUBLISHER}.publish", AFTER)
 
 
