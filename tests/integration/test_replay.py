@@ -28,13 +28,13 @@ def test_a_replay_sends_what_may_pass_now_and_nothing_else(machine: Machine, tmp
         assert "2 failures: 2 to send, 0 to put back" in words
     stopped(machine, BEN)
 
-    assert put_back(machine, plan) == "2 put back, 0 were before, 0 no longer kept by Kafka"
+    assert put_back(machine, plan) == "2 put back, 0 were put back before, 0 are gone from Kafka"
     assert machine.became(anna, "delivered").attempt > machine.failed(anna).attempt
     assert machine.became(ben, "replay_refused").reason == "opted_out"
-    assert put_back(machine, plan) == "0 put back, 2 were before, 0 no longer kept by Kafka"
+    assert put_back(machine, plan) == "0 put back, 2 were put back before, 0 are gone from Kafka"
     assert machine.smsflow("replay", "show", str(plan)).endswith("2 of 2 put back\n")
 
-    assert put_back(machine, old_plan) == "2 put back, 0 were before, 0 no longer kept by Kafka"
+    assert put_back(machine, old_plan) == "2 put back, 0 were put back before, 0 are gone from Kafka"
     assert machine.became(anna, "replay_refused").reason == "delivered"
     assert [len(machine.ledger(to)) for to in (ANNA, BEN, CLEO)] == [1, 0, 1]
     assert verdicts(machine) == {anna: "delivered", ben: "opted out"}
@@ -50,9 +50,9 @@ def test_a_dead_letter_is_put_back_once_and_comes_again_if_its_cause_is_still_th
     plan, words = tmp_path / "plan.json", ("--since", since, "--reason", "unknown_schema_id")
     machine.smsflow("replay", "plan", *words, "--out", str(plan))
 
-    assert put_back(machine, plan) == "1 put back, 0 were before, 0 no longer kept by Kafka"
+    assert put_back(machine, plan) == "1 put back, 0 were put back before, 0 are gone from Kafka"
     until(lambda: len(letters(machine, key)) == 2, "it is buried again")
-    assert put_back(machine, plan) == "0 put back, 1 were before, 0 no longer kept by Kafka"
+    assert put_back(machine, plan) == "0 put back, 1 were put back before, 0 are gone from Kafka"
     assert [read.value for read in machine.reads(SMS_REQUESTS.name) if read.key == key] == [bad, bad]
     [first, again] = letters(machine, key)
     entries = json.loads(machine.smsflow("replay", "plan", *words, "--json"))["entries"]
